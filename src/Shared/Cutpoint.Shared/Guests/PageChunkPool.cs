@@ -1,0 +1,67 @@
+using System.Threading.Channels;
+
+namespace Cutpoint.Guests;
+
+/// <summary>
+/// A fixed number of page chunks. Renting is the credit of the data way: who wants to read guest memory must hold a chunk first, chunks come
+/// back when their pages are durable, and waiters are served in the order they asked. So memory is bounded whatever the guest's size.
+/// Safe for concurrent use.
+/// </summary>
+public sealed class PageChunkPool : IDisposable
+{
+    private readonly Channel<PageChunk> _free;
+    private readonly int _capacity;
+    private int _created;
+    private volatile bool _disposed;
+
+    /// <summary>Creates a pool; buffers are allocated when first needed.</summary>
+    /// <param name="capacity">Chunks of 4 MiB, at least 1.</param>
+    public PageChunkPool(int capacity)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        _capacity = capacity;
+        _free = Channel.CreateBounded<PageChunk>(capacity);
+    }
+
+    /// <summary>Octets the pool may come to hold.</summary>
+    public long Capacity => (long)_capacity * Paging.SectionSize;
+
+    /// <summary>Waits for a chunk. The caller owns it until it disposes it or passes it on.</summary>
+    public ValueTask<PageChunk> RentAsync(CancellationToken cancellation) =>
+        TryRent() is { } chunk ? ValueTask.FromResult(chunk) : _free.Reader.ReadAsync(cancellation);
+
+    /// <summary>A chunk, when one can be had without waiting.</summary>
+    public PageChunk? TryRent()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_free.Reader.TryRead(out var chunk)) return chunk;
+        if (Volatile.Read(ref _created) >= _capacity) return null;
+        if (Interlocked.Increment(ref _created) <= _capacity) return new PageChunk(this);
+        Interlocked.Decrement(ref _created);
+        return null;
+    }
+
+    /// <summary>Allocates every chunk and touches its memory, since the first touch of a page costs more than copying it.</summary>
+    public void Touch()
+    {
+        var all = new List<PageChunk>(_capacity);
+        while (TryRent() is { } chunk)
+        {
+            chunk.Buffer.Clear();
+            all.Add(chunk);
+        }
+        foreach (var chunk in all) chunk.Dispose();
+    }
+
+    /// <summary>Frees every chunk that is in the pool; chunks still out are freed when they come back.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        while (_free.Reader.TryRead(out var chunk)) chunk.Free();
+    }
+
+    internal void Return(PageChunk chunk)
+    {
+        if (_disposed || !_free.Writer.TryWrite(chunk)) chunk.Free();
+    }
+}
