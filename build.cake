@@ -1,0 +1,192 @@
+// Targets of the build. Each says what it does; the words of the programs it calls are shown only when they fail, and kept under artifacts/logs.
+using System.Xml.Linq;
+
+var target = Argument("target", "Build");
+var root = MakeAbsolute(Directory(".")).FullPath;
+var artifacts = root + "/artifacts";
+var logs = artifacts + "/logs";
+var executable = artifacts + "/bin/cutpoint";
+string closingLine = null;
+
+// What the tests and the demo call or load: a program on PATH or a library the loader finds, and the Debian package it comes in.
+var needs = new Dictionary<string, string>
+{
+    ["qemu-system-x86_64"] = "qemu-system-x86", ["openssl"] = "openssl", ["zstd"] = "zstd", ["lz4"] = "lz4", ["readelf"] = "binutils",
+    ["xz"] = "xz-utils", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
+    ["liblzo2.so.2"] = "liblzo2-2", ["libsnappy.so.1"] = "libsnappy1v5",
+};
+
+Task("Build").Description("Publishes artifacts/bin/cutpoint.").Does(() =>
+{
+    Say("Building artifacts/bin/cutpoint");
+    Restore("src/Cli/Cutpoint.Cli.csproj");
+    DotNet("publish", "src/Cli/Cutpoint.Cli.csproj", "--no-restore", "-c", "Release", "-o", artifacts + "/bin");
+    var missing = Missing().Where(n => n.StartsWith("libsqlite3") || n.StartsWith("libzstd") || n.StartsWith("liblz4")).ToList();
+    if (missing.Count > 0) Say("To run, cutpoint needs: apt-get install " + string.Join(" ", missing.Select(n => needs[n])));
+});
+
+Task("BuildTests").IsDependentOn("Build").Does(() =>
+{
+    Say("Building the tests");
+    Restore("Pipeline.sln");
+    DotNet("build", "Pipeline.sln", "--no-restore", "-c", "Release");
+});
+
+Task("Programs").Description("Installs what the tests and the demo call.").Does(() =>
+{
+    var missing = Missing();
+    if (missing.Count == 0) return;
+    var packages = missing.Select(name => needs[name]).Distinct().ToList();
+    var list = string.Join(" ", packages);
+    if (!IsOnPath("apt-get")) throw new Exception($"not installed: {string.Join(", ", missing)} — install them (Debian's packages: {list})");
+    var asRoot = Environment.UserName == "root" ? new string[0] : new[] { "sudo" };
+    if (asRoot.Length > 0 && !IsOnPath("sudo")) throw new Exception($"may not install {list} (neither root nor sudo) — install them, then run this again");
+    Say("Installing with apt: " + list);
+    Logged("apt", asRoot.Concat(new[] { "apt-get", "-q", "update" }), "apt cannot reach its mirror — check the network and /etc/apt/sources.list");
+    Logged("apt", asRoot.Concat(new[] { "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", "--no-install-recommends" }).Concat(packages),
+        $"apt could not install {list} — install them, then run this again");
+});
+
+Task("Guest").Description("Makes the Linux guest of the tests and the demo in artifacts/guest.").IsDependentOn("Programs").Does(() =>
+{
+    if (FileExists(artifacts + "/guest/initrd.gz")) return;
+    Say("Making the Linux guest: Debian's cloud kernel and a busybox initramfs");
+    Logged("guest", new[] { root + "/tests/Guests/make-guest.sh", artifacts + "/guest" },
+        "cannot make the guest — Debian's mirror must be reachable for linux-image-cloud-amd64 and busybox-static");
+});
+
+Task("Test").Description("Runs every test once.").IsDependentOn("BuildTests").Does(() =>
+{
+    int passed = 0, failed = 0, skipped = 0;
+    EnsureDirectoryExists(artifacts + "/tests");
+    foreach (var project in GetFiles("tests/*.Tests/*.csproj").OrderBy(p => p.FullPath))
+    {
+        var name = project.GetFilenameWithoutExtension().ToString();
+        var report = $"{artifacts}/tests/{name}.trx";
+        if (FileExists(report)) DeleteFile(report);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var exit = Run($"{artifacts}/tests/{name}.log", "dotnet", "test", project.FullPath, "-c", "Release", "--no-build", "--nologo", "-v", "q",
+            "--logger", $"trx;LogFileName={name}.trx", "--results-directory", artifacts + "/tests", "--blame-hang-timeout", "10m", "--blame-hang-dump-type", "none");
+        var results = FileExists(report) ? Results(report) : new List<XElement>();
+        int Count(string outcome) => results.Count(r => (string)r.Attribute("outcome") == outcome);
+        var bad = results.Count - Count("Passed") - Count("NotExecuted");
+        foreach (var result in results.Where(r => (string)r.Attribute("outcome") is not ("Passed" or "NotExecuted"))) Say(Explain(name, result));
+        if (exit != 0 && bad == 0)
+        {
+            bad = 1;
+            Say($"FAILED {name}: the run itself failed\n" + Tail($"{artifacts}/tests/{name}.log"));
+        }
+        Say($"{name,-20} {Count("Passed"),5} passed, {bad} failed, {Count("NotExecuted")} skipped  {watch.Elapsed.TotalSeconds,6:F1} s");
+        passed += Count("Passed");
+        failed += bad;
+        skipped += Count("NotExecuted");
+    }
+    closingLine = $"Tests: {passed} passed, {failed} failed, {skipped} skipped";
+    if (failed > 0) throw new Exception("tests failed; their logs are in artifacts/tests");
+});
+
+Task("Demo").Description("Checkpoints a real Linux guest, kills it and brings it back.").IsDependentOn("Build").Does(() =>
+{
+    Restore("tests/Demo/Demo.csproj");
+    DotNet("build", "tests/Demo/Demo.csproj", "--no-restore", "-c", "Release");
+    if (Shown("dotnet", "run", "--no-build", "-c", "Release", "--project", "tests/Demo") != 0) throw new Exception("the demo did not succeed");
+});
+
+Task("Bench").Description("Runs the benchmarks; what follows -- goes to them.").IsDependentOn("Build").Does(() =>
+{
+    Restore("tests/Benchmarks/Benchmarks.csproj");
+    DotNet("build", "tests/Benchmarks/Benchmarks.csproj", "--no-restore", "-c", "Release");
+    var arguments = new[] { "run", "--no-build", "-c", "Release", "--project", "tests/Benchmarks", "--" }
+        .Concat(Argument("filter", "") is { Length: > 0 } filter ? new[] { "--filter", filter } : new string[0]);
+    if (Shown("dotnet", arguments.ToArray()) != 0) throw new Exception("the benchmarks did not succeed");
+});
+
+Task("Format").Description("Rewrites the sources to the style of .editorconfig.").Does(() =>
+{
+    Restore("Pipeline.sln");
+    if (Shown("dotnet", "format", "Pipeline.sln", "--no-restore") != 0) throw new Exception("dotnet format failed");
+});
+
+try
+{
+    if (!Tasks.Any(task => string.Equals(task.Name, target, StringComparison.OrdinalIgnoreCase)))
+        throw new Exception($"no target '{target}' — the targets are {string.Join(", ", Tasks.Select(task => task.Name.ToLowerInvariant()))}");
+    RunTarget(target);
+}
+catch (Exception error)
+{
+    var cause = error is AggregateException { InnerExceptions: { Count: 1 } inner } ? inner[0] : error;
+    Console.Error.WriteLine("build: " + cause.Message);
+    if (closingLine != null) Say(closingLine);
+    Environment.Exit(1);
+}
+if (closingLine != null) Say(closingLine);
+
+void Say(string line) => Console.Out.WriteLine(line);
+
+void Restore(string project) => Logged("restore", new[] { "dotnet", "restore", project, "--nologo" },
+    $"cannot restore the packages of {project} — check that this machine reaches nuget.org, or its proxy and NuGet configuration");
+
+void DotNet(params string[] arguments)
+{
+    if (Shown("dotnet", arguments.Concat(new[] { "--nologo", "-v", "q", "-clp:NoSummary;ErrorsOnly" }).ToArray()) != 0)
+        throw new Exception($"dotnet {arguments[0]} {arguments[1]} failed");
+}
+
+int Shown(string program, params string[] arguments)
+{
+    using var process = System.Diagnostics.Process.Start(Command(program, arguments));
+    process.WaitForExit();
+    return process.ExitCode;
+}
+
+void Logged(string name, IEnumerable<string> command, string advice)
+{
+    EnsureDirectoryExists(logs);
+    var log = $"{logs}/{name}.log";
+    if (Run(log, command.First(), command.Skip(1).ToArray()) != 0) throw new Exception($"{advice}\n{Tail(log)}");
+}
+
+int Run(string log, string program, params string[] arguments)
+{
+    var command = Command(program, arguments);
+    command.RedirectStandardOutput = command.RedirectStandardError = true;
+    using var writer = TextWriter.Synchronized(new StreamWriter(log));
+    using var process = new System.Diagnostics.Process { StartInfo = command };
+    process.OutputDataReceived += (_, e) => writer.WriteLine(e.Data);
+    process.ErrorDataReceived += (_, e) => writer.WriteLine(e.Data);
+    process.Start();
+    process.BeginOutputReadLine();
+    process.BeginErrorReadLine();
+    process.WaitForExit();
+    return process.ExitCode;
+}
+
+System.Diagnostics.ProcessStartInfo Command(string program, string[] arguments)
+{
+    var command = new System.Diagnostics.ProcessStartInfo(program) { WorkingDirectory = root };
+    foreach (var argument in arguments) command.ArgumentList.Add(argument);
+    command.Environment["CUTPOINT_BIN"] = executable;
+    return command;
+}
+
+bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin").Split(':').Any(d => System.IO.File.Exists(d + "/" + program));
+
+List<string> Missing()
+{
+    var loader = new System.Diagnostics.ProcessStartInfo("/sbin/ldconfig", "-p") { RedirectStandardOutput = true };
+    using var process = System.Diagnostics.Process.Start(loader);
+    var libraries = process.StandardOutput.ReadToEnd();
+    return needs.Keys.Where(name => name.Contains(".so.") ? !libraries.Contains(name + " ") : !IsOnPath(name)).ToList();
+}
+
+List<XElement> Results(string report) =>
+    XDocument.Load(report).Descendants().Where(e => e.Name.LocalName == "UnitTestResult").ToList();
+
+string Explain(string project, XElement result)
+{
+    string Text(string name) => result.Descendants().FirstOrDefault(e => e.Name.LocalName == name)?.Value.Trim() ?? "";
+    return $"FAILED {project}: {(string)result.Attribute("testName")}\n  {Text("Message")}\n{Text("StackTrace")}";
+}
+
+string Tail(string log) => string.Join("\n", System.IO.File.ReadLines(log).Where(line => line.Trim().Length > 0).TakeLast(12));
