@@ -1,0 +1,17 @@
+namespace Cutpoint.Formats.Qemu;
+
+/// <summary>One entry of the RAM block list. Its place in the list is the block's number everywhere else.</summary>
+/// <param name="Name">The block's id, such as "pc.ram", "0000:00:02.0/vga.vram"; at most 255 octets.</param>
+/// <param name="Length">Octets in use; a multiple of the page size.</param>
+public sealed record QemuRamBlock(string Name, long Length)
+{
+    /// <summary>
+    /// The address QEMU sends beside the block when shared blocks are ignored: the offset of its memory region in the region around it, 0
+    /// for the
+    /// machine's RAM. Null when the stream has none. Not a guest-physical address one could map by.
+    /// </summary>
+    public ulong? Address { get; init; }
+
+    /// <summary>Where the block's page area begins in a mapped-ram file, or null in a stream.</summary>
+    public long? PagesOffset { get; init; }
+}
