@@ -1,0 +1,70 @@
+using Cutpoint.Units;
+
+namespace Cutpoint.Guests;
+
+/// <summary>
+/// One guest under capture. The guest's supervisor calls, in this order and one call at a time: <see cref="BeginAsync"/>; live passes over
+/// its units; <see cref="StopAsync"/>; the final pass; <see cref="ThawAsync"/>; <see cref="FinishAsync"/>; <see cref="IAsyncDisposable.DisposeAsync"/>.
+/// With <see cref="RunsDuringFinalPass"/> the thaw comes before the final pass. Any call may be the last before the disposal.
+/// <para>
+/// Disposal puts back whatever was changed (capabilities, parameters, a migration under way) and never leaves a guest paused that ran before, unless the
+/// thaw was asked with <c>run: false</c> and the job did not fail.
+/// </para>
+/// </summary>
+public interface IGuestCapture : IAsyncDisposable
+{
+    /// <summary>What the guest is. The memory layout in it is that of the cut once <see cref="FinishAsync"/> has returned.</summary>
+    GuestDescription Description { get; }
+
+    /// <summary>The transport in use; never <see cref="CaptureTransport.Auto"/>.</summary>
+    CaptureTransport Transport { get; }
+
+    /// <summary>The strategy in use; never <see cref="CaptureStrategy.Auto"/>.</summary>
+    CaptureStrategy Strategy { get; }
+
+    /// <summary>Why this transport and strategy, in one line for people.</summary>
+    string Reason { get; }
+
+    /// <summary>The shortest pause this capture can have, whatever the guest does: stop, the dirty tracker's scan, device state, run.</summary>
+    TimeSpan PauseFloor { get; }
+
+    /// <summary>True when the guest was running before the capture; only such a guest is ever made to run.</summary>
+    bool WasRunning { get; }
+
+    /// <summary>
+    /// True when the machine keeps a copy of the stopped instant, so that the guest may run before the final pass has read it
+    /// (<see cref="CaptureStrategy.Background"/>).
+    /// </summary>
+    bool RunsDuringFinalPass { get; }
+
+    /// <summary>Begins: may change the guest's settings, never its state.</summary>
+    /// <param name="sinks">
+    /// The sink of each RAM block by its number. A transport that receives pages in the machine's order emits into them side by side; one that reads blocks itself
+    /// uses the sink its unit is called with, which is the same.
+    /// </param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    ValueTask BeginAsync(Func<int, IUnitSink> sinks, CancellationToken cancellation);
+
+    /// <summary>Stops the guest. A guest that was paused before is not touched.</summary>
+    /// <returns>When it was known to be stopped.</returns>
+    ValueTask<CutStamp> StopAsync(CancellationToken cancellation);
+
+    /// <summary>
+    /// Ends the stop. A guest that was paused before stays paused. Takes no cancellation: a guest is thawed in any case, and the machine's own answer is awaited.
+    /// </summary>
+    /// <param name="run">False leaves the guest stopped in the state of the cut.</param>
+    /// <returns>Until when it was known to be stopped, or null when it is stopped still.</returns>
+    /// <exception cref="SnapshotException">The guest did not hold until here, or cannot be made to run.</exception>
+    ValueTask<CutStamp?> ThawAsync(bool run);
+
+    /// <summary>
+    /// After the final pass and the thaw: emits into the sinks what the stop secured in a copy of its own, and hands out the machine's device sections in
+    /// their order. Units known before the cut are not among them.
+    /// </summary>
+    ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation);
+
+    /// <summary>
+    /// Says that the checkpoint is safe: from here on disposal leaves a guest stopped that <see cref="ThawAsync"/> left stopped. Without it, it runs again.
+    /// </summary>
+    void Keep();
+}

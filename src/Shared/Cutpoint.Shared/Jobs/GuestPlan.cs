@@ -1,0 +1,6 @@
+namespace Cutpoint.Jobs;
+
+/// <summary>One guest of a job.</summary>
+/// <param name="Name">The guest's name, unique within the job.</param>
+/// <param name="Uri">Its guest URI, as written by the user.</param>
+public sealed record GuestPlan(string Name, string Uri);

@@ -1,0 +1,59 @@
+using System.Text.Json.Serialization;
+using Cutpoint.Guests;
+
+namespace Cutpoint.Jobs;
+
+/// <summary>What a coordinator asks of the worker that serves one guest of a job. A closed set; immutable; versioned as JSON.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(OpenGuest), "open-guest")]
+[JsonDerivedType(typeof(RunPass), "run-pass")]
+[JsonDerivedType(typeof(MakeCut), "make-cut")]
+[JsonDerivedType(typeof(ReleaseCut), "release-cut")]
+[JsonDerivedType(typeof(DrainGuest), "drain-guest")]
+[JsonDerivedType(typeof(CloseGuest), "close-guest")]
+public abstract record WorkerCommand(string JobId, string Guest)
+{
+    /// <summary>Version of the message. A reader refuses a newer one.</summary>
+    public int Version { get; init; } = 1;
+}
+
+/// <summary>Preflight: look at the guest, change nothing. Answered by <see cref="GuestOpened"/> or <see cref="GuestFailed"/>.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Uri">Its guest URI.</param>
+/// <param name="Options">What is asked of the capture.</param>
+/// <param name="Codec">Codec of the sections.</param>
+public sealed record OpenGuest(string JobId, string Guest, string Uri, CaptureOptions Options, string Codec) : WorkerCommand(JobId, Guest);
+
+/// <summary>One live pass with its votes. Answered by <see cref="PassFinished"/> or <see cref="GuestFailed"/>.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Pass">Number of the pass; one more than the last.</param>
+public sealed record RunPass(string JobId, string Guest, uint Pass) : WorkerCommand(JobId, Guest);
+
+/// <summary>
+/// Stop the guest, secure its state, and hold it. Answered by <see cref="CutHeld"/>; the worker thaws by itself at the freeze limit.
+/// </summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Epoch">Which attempt, from 1.</param>
+public sealed record MakeCut(string JobId, string Guest, int Epoch) : WorkerCommand(JobId, Guest);
+
+/// <summary>All guests are held: thaw. Answered by <see cref="CutEnded"/>.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Epoch">The attempt that is released.</param>
+public sealed record ReleaseCut(string JobId, string Guest, int Epoch) : WorkerCommand(JobId, Guest);
+
+/// <summary>Write what is left until it is durable. Answered by <see cref="GuestDrained"/> or <see cref="GuestFailed"/>.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+public sealed record DrainGuest(string JobId, string Guest) : WorkerCommand(JobId, Guest);
+
+/// <summary>End the capture and put the guest back. Overtakes everything that is under way. Always answered by <see cref="GuestClosed"/>.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Keep">True when the checkpoint is safe, so that a guest that shall stay stopped may; false runs it again.</param>
+public sealed record CloseGuest(string JobId, string Guest, bool Keep) : WorkerCommand(JobId, Guest);
