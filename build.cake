@@ -49,13 +49,12 @@ Task("Programs").Description("Installs what the tests and the demo call.").Does(
 
 Task("Guest").Description("Makes the Linux guest of the tests and the demo in artifacts/guest.").IsDependentOn("Programs").Does(() =>
 {
-    if (FileExists(artifacts + "/guest/initrd.gz")) return;
-    Say("Making the Linux guest: Debian's cloud kernel and a busybox initramfs");
+    if (!FileExists(artifacts + "/guest/initrd.gz")) Say("Making the Linux guest: Debian's cloud kernel and a busybox initramfs");
     Logged("guest", new[] { root + "/tests/Guests/make-guest.sh", artifacts + "/guest" },
         "cannot make the guest — Debian's mirror must be reachable for linux-image-cloud-amd64 and busybox-static");
 });
 
-Task("Test").Description("Runs every test once.").IsDependentOn("BuildTests").Does(() =>
+Task("Test").Description("Runs every test once.").IsDependentOn("BuildTests").IsDependentOn("Guest").Does(() =>
 {
     int passed = 0, failed = 0, skipped = 0;
     EnsureDirectoryExists(artifacts + "/tests");

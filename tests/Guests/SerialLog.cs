@@ -1,0 +1,55 @@
+using System.Globalization;
+
+namespace Cutpoint.TestGuests;
+
+/// <summary>What the guest's program says on its serial line, read from the file QEMU writes.</summary>
+public sealed class SerialLog(string path)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>The file.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>Whole lines so far.</summary>
+    public IReadOnlyList<string> Lines
+    {
+        get
+        {
+            if (!File.Exists(Path)) return [];
+            using var reader = new StreamReader(new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+            var text = reader.ReadToEnd();
+            return [.. text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.TrimEnd('\r'))];
+        }
+    }
+
+    /// <summary>The values of the guest's counter, in the order printed.</summary>
+    public IReadOnlyList<long> Counts => [.. Lines.Where(line => line.StartsWith("COUNT ", StringComparison.Ordinal)).Select(line => Field(line, "COUNT "))];
+
+    /// <summary>What the guest complained about: its memory was wrong, its kernel logged an error, or it died.</summary>
+    public IReadOnlyList<string> Complaints =>
+        [.. Lines.Where(line => line.StartsWith("WRONG", StringComparison.Ordinal) || line.StartsWith("KERNEL", StringComparison.Ordinal)
+            || line.Contains("panic", StringComparison.Ordinal) || (line.StartsWith("COUNT", StringComparison.Ordinal) && Field(line, "wrong=") != 0))];
+
+    /// <summary>Waits until the guest has counted so many seconds in this file, whatever the numbers.</summary>
+    /// <exception cref="TimeoutException">It has not, though a minute more than that has passed.</exception>
+    public async Task WaitForCountsAsync(int lines, CancellationToken cancellation)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        var deadline = TimeProvider.System.GetTimestamp();
+        while (Counts.Count < lines)
+        {
+            if (TimeProvider.System.GetElapsedTime(deadline) > Patience + TimeSpan.FromSeconds(lines))
+                throw new TimeoutException($"the guest printed {Counts.Count} of {lines} counter lines; the end of its serial line: {string.Join(" | ", Lines.TakeLast(4))}");
+            await timer.WaitForNextTickAsync(cancellation);
+        }
+    }
+
+    private static long Field(string line, string name)
+    {
+        var start = line.IndexOf(name, StringComparison.Ordinal);
+        if (start < 0) return 0;
+        var digits = line.AsSpan(start + name.Length);
+        var end = digits.IndexOfAnyExceptInRange('0', '9');
+        return long.TryParse(end < 0 ? digits : digits[..end], CultureInfo.InvariantCulture, out var value) ? value : 0;
+    }
+}
