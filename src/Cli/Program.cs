@@ -1,3 +1,1 @@
-using Cutpoint.Cli;
-
-return await CommandLine.RunAsync(args);
+return 0;

@@ -21,6 +21,7 @@ public sealed class BerWriter : IDisposable
     // Where each open value ends, or BerHeader.Indefinite; beside it the first position that no content of it may reach.
     private readonly (long End, long Limit)[] _open = new (long, long)[MaxDepth];
     private long _limit = long.MaxValue;
+    private long _stringRest;
 
     /// <summary>Writes into a buffer that the caller owns and empties.</summary>
     /// <param name="destination">Takes the octets.</param>
@@ -43,9 +44,6 @@ public sealed class BerWriter : IDisposable
 
     /// <summary>Number of constructed values that are open.</summary>
     public int Depth { get; private set; }
-
-    /// <summary>Octets that the open OCTET STRING still lacks, see <see cref="BeginOctetString"/>.</summary>
-    public long OpenStringRest { get; private set; }
 
     /// <summary>
     /// True when an asynchronous caller should await <see cref="FlushAsync"/>; one who does so between values never blocks on the stream
@@ -137,16 +135,16 @@ public sealed class BerWriter : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         WriteHeader(BerTag.OctetString, isConstructed: false, length);
-        OpenStringRest = length;
+        _stringRest = length;
     }
 
     /// <summary>Writes further octets of the open OCTET STRING.</summary>
     /// <param name="contents">The next octets; copied before the call returns.</param>
     public void WriteContents(ReadOnlySpan<byte> contents)
     {
-        if (contents.Length > OpenStringRest)
-            throw new InvalidOperationException($"The open string takes {OpenStringRest} octets more, not {contents.Length}.");
-        OpenStringRest -= contents.Length;
+        if (contents.Length > _stringRest)
+            throw new InvalidOperationException($"The open string takes {_stringRest} octets more, not {contents.Length}.");
+        _stringRest -= contents.Length;
         Append(contents);
     }
 
@@ -202,6 +200,6 @@ public sealed class BerWriter : IDisposable
 
     private void RequireNoOpenString()
     {
-        if (OpenStringRest != 0) throw new InvalidOperationException($"The open string lacks {OpenStringRest} octets.");
+        if (_stringRest != 0) throw new InvalidOperationException($"The open string lacks {_stringRest} octets.");
     }
 }

@@ -1,0 +1,171 @@
+using System.Globalization;
+using System.Text;
+using Cutpoint.Workers.Qemu.Monitor;
+
+namespace Cutpoint.Workers.Qemu.Guard;
+
+/// <summary>
+/// The directory of freeze intents of this host: one small file for every guest that is being changed. Job start and <c>doctor</c> look for those whose
+/// owners were killed and put their guests back. Safe for concurrent use by any number of processes: a monitor serves one of them.
+/// </summary>
+public sealed class FreezeIntents
+{
+    private const string IntentSuffix = ".intent";
+    private const string OutcomeSuffix = ".outcome";
+    private const int MaxFileLength = 1 << 20;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly TimeProvider _time;
+
+    /// <summary>Opens the directory of intents; it is created when first needed, readable for its owner only.</summary>
+    /// <param name="directory">Its path, or null for <see cref="DefaultDirectory"/>.</param>
+    /// <param name="time">The clock.</param>
+    public FreezeIntents(string? directory = null, TimeProvider? time = null)
+    {
+        Directory = Path.GetFullPath(directory ?? DefaultDirectory);
+        _time = time ?? TimeProvider.System;
+    }
+
+    /// <summary><c>$XDG_STATE_HOME/cutpoint/freeze</c>, by default <c>~/.local/state/cutpoint/freeze</c>. One for all repositories, since a guest has one monitor.</summary>
+    public static string DefaultDirectory { get; } = Path.Combine(
+        Environment.GetEnvironmentVariable("XDG_STATE_HOME") is { Length: > 0 } state ? state
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "state"), "cutpoint", "freeze");
+
+    /// <summary>Where the intents lie.</summary>
+    public string Directory { get; }
+
+    /// <summary>
+    /// Puts back every guest whose job was killed. Never touches one whose worker or guard is alive, and never continues one that was paused before.
+    /// </summary>
+    /// <param name="socket">Only the guest with this monitor socket, or null for all.</param>
+    /// <param name="cancellation">Ends the work between two guests or in the wait for one.</param>
+    /// <returns>One outcome per intent found, with its problem if the guest could not be put back; such intents stay.</returns>
+    public async Task<IReadOnlyList<FreezeOutcome>> RecoverAsync(string? socket, CancellationToken cancellation)
+    {
+        if (!System.IO.Directory.Exists(Directory)) return [];
+        var wanted = socket is null ? null : Path.GetFullPath(socket);
+        var outcomes = new List<FreezeOutcome>();
+        foreach (var path in System.IO.Directory.EnumerateFiles(Directory, "*" + IntentSuffix).Order(StringComparer.Ordinal))
+        {
+            try
+            {
+                var intent = Read(path);
+                if (intent is null || (wanted is not null && intent.Socket != wanted)) continue;
+                outcomes.Add(await RecoverAsync(path, intent, cancellation));
+            }
+            catch (SnapshotException problem)
+            {
+                outcomes.Add(new FreezeOutcome(path, "unknown", false, "could not be put back") { Problem = problem });
+            }
+        }
+        return outcomes;
+    }
+
+    /// <summary>What guards did since this was last asked: one line each, with the socket first. Asking removes them.</summary>
+    public IReadOnlyList<string> TakeOutcomes()
+    {
+        if (!System.IO.Directory.Exists(Directory)) return [];
+        var lines = new List<string>();
+        foreach (var path in System.IO.Directory.EnumerateFiles(Directory, "*" + OutcomeSuffix).Order(StringComparer.Ordinal))
+        {
+            if (TakeText(path) is { } line) lines.Add(line);
+        }
+        return lines;
+    }
+
+    /// <summary>Writes an intent so that it is there whatever process dies next; returns its path.</summary>
+    internal string Write(FreezeIntent intent)
+    {
+        System.IO.Directory.CreateDirectory(Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var path = Path.Combine(Directory, string.Create(CultureInfo.InvariantCulture,
+            $"{intent.Guard.Id}-{intent.Guard.StartTicks}-{_time.GetUtcNow():yyyyMMddHHmmssfffffff}{IntentSuffix}"));
+        var draft = path + ".new";
+        using (var file = new FileStream(draft, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite, BufferSize = 0,
+        }))
+        {
+            file.Write(intent.ToJson().Span);
+            file.Flush(flushToDisk: true);
+        }
+        File.Move(draft, path);
+        return path;
+    }
+
+    /// <summary>The intent in a file, or null when it is gone: everything is back.</summary>
+    internal static FreezeIntent? Read(string path)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > MaxFileLength)
+                throw new SnapshotException(ErrorCode.VerificationFailed, $"{path}: too long for a freeze intent", "remove the file");
+            return FreezeIntent.FromJson(File.ReadAllBytes(path), path);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Ends an intent: everything is back.</summary>
+    internal static void Remove(string path) => File.Delete(path);
+
+    /// <summary>Says beside an intent what its guard did.</summary>
+    internal static void WriteOutcome(string path, string line) =>
+        File.WriteAllText(Path.ChangeExtension(path, OutcomeSuffix), line, new UTF8Encoding(false));
+
+    /// <summary>What the guard of an intent did, or null when it wrote nothing. Asking removes it.</summary>
+    internal static string? TakeOutcome(string path) => TakeText(Path.ChangeExtension(path, OutcomeSuffix));
+
+    /// <summary>Puts back a guest of this very process, whose guard was killed.</summary>
+    internal async Task<FreezeOutcome> RecoverOwnAsync(string path, CancellationToken cancellation) =>
+        Read(path) is { } intent ? await PutBackAsync(path, intent, cancellation) : new FreezeOutcome(path, "unknown", false, "nothing was left to put back");
+
+    private async Task<FreezeOutcome> RecoverAsync(string path, FreezeIntent intent, CancellationToken cancellation)
+    {
+        return intent.IsOwned
+            ? new FreezeOutcome(intent.Socket, "held", false, "its job is alive") : await PutBackAsync(path, intent, cancellation);
+    }
+
+    private async Task<FreezeOutcome> PutBackAsync(string path, FreezeIntent intent, CancellationToken cancellation)
+    {
+        if (intent.IsVoid) return Gone(path, intent);
+        QmpClient monitor;
+        try
+        {
+            monitor = await QmpClient.ConnectAsync(intent.Socket, _time, cancellation);
+        }
+        catch (QmpException gone) when (gone.Failure is QmpFailure.NoSocket or QmpFailure.NobodyListens && intent.Qemu is null)
+        {
+            return Gone(path, intent);
+        }
+        await using (monitor)
+        {
+            // Another QEMU may listen at the same path by now; it owes us nothing.
+            if (intent.Qemu is { } qemu && monitor.PeerProcessId is { } peer && peer != qemu.Id) return Gone(path, intent);
+            var outcome = await FreezeRecovery.PutBackAsync(monitor, intent, continueGuest: true, Patience, _time, cancellation);
+            if (outcome.Problem is null) Remove(path);
+            return outcome;
+        }
+    }
+
+    private static FreezeOutcome Gone(string path, FreezeIntent intent)
+    {
+        Remove(path);
+        return new FreezeOutcome(intent.Socket, "gone", false, "the guest has ended");
+    }
+
+    private static string? TakeText(string path)
+    {
+        try
+        {
+            var text = File.ReadAllText(path);
+            File.Delete(path);
+            return text;
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+namespace Cutpoint.Workers.Qemu.Guard;
+
+/// <summary>How the guard is started: this program again, with its hidden verb.</summary>
+/// <param name="Program">Path of the executable.</param>
+/// <param name="Arguments">Arguments up to and including the verb.</param>
+public sealed record GuardCommand(string Program, IReadOnlyList<string> Arguments)
+{
+    /// <summary>The hidden verb under which the program becomes a guard.</summary>
+    public const string Verb = "guard";
+
+    /// <summary>This program, started by its own executable or through <c>dotnet</c>.</summary>
+    public static GuardCommand ThisProgram { get; } = Make();
+
+    private static GuardCommand Make()
+    {
+        var program = Environment.ProcessPath ?? throw new PlatformNotSupportedException("the path of this program is not known");
+        var hosted = Path.GetFileName(program) == "dotnet";
+        return new GuardCommand(program, hosted ? ["exec", Environment.GetCommandLineArgs()[0], Verb] : [Verb]);
+    }
+}

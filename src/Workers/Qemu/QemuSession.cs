@@ -1,0 +1,338 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Cutpoint.Workers.Qemu.Guard;
+using Cutpoint.Workers.Qemu.Monitor;
+
+namespace Cutpoint.Workers.Qemu;
+
+/// <summary>
+/// One guest's monitor for the time of a capture. Looking costs nothing; before the first change the session writes a freeze intent and hands the monitor to
+/// its guard, and from then on every command goes through the guard. Disposal puts everything back: a migration under way is cancelled, a guest
+/// that ran runs (unless <see cref="KeepStopped"/>), capabilities and parameters are as before. So does the guard when this process dies or hangs, and
+/// so does this process when the guard dies: <see cref="Lost"/> tells, and the cut is void then.
+/// Safe for concurrent use, except that disposal ends it.
+/// </summary>
+public sealed class QemuSession : IAsyncDisposable
+{
+    private static readonly TimeSpan EventDeadline = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ContinueDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan GuardDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
+
+    private readonly QemuSessionOptions _options;
+    private readonly GuardProcess _guard;
+    private readonly SemaphoreSlim _arming = new(1, 1);
+    private readonly CancellationTokenSource _lost = new();
+    private FreezeIntent? _intent;
+    private string? _intentPath;
+    private SnapshotException? _loss;
+    private Task _watch = Task.CompletedTask;
+    private volatile bool _background;
+    private volatile bool _keepStopped;
+    private bool _disposed;
+
+    private QemuSession(QmpClient monitor, GuardProcess guard, QemuStatus status, QemuSessionOptions options)
+    {
+        Monitor = monitor;
+        InitialStatus = status;
+        _guard = guard;
+        _options = options;
+        Qemu = monitor.PeerProcessId is { } id ? ProcessIdentity.Of(id) : null;
+    }
+
+    /// <summary>The monitor, for queries and events. Commands that change the guest go through the session's own methods, which keep record.</summary>
+    public QmpClient Monitor { get; }
+
+    /// <summary>QEMU's version.</summary>
+    public Version Version => Monitor.Greeting!.Version;
+
+    /// <summary>The guest's QEMU; null when its process is not visible from here.</summary>
+    public ProcessIdentity? Qemu { get; }
+
+    /// <summary>The run state the guest was found in.</summary>
+    public QemuStatus InitialStatus { get; }
+
+    /// <summary>True when the guest ran; only such a guest is ever continued.</summary>
+    public bool WasRunning => InitialStatus.Running;
+
+    /// <summary>Cancelled when the guest went on, or ended, without this session's doing. A cut held then is void; <see cref="Loss"/> says why.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    /// <summary>Why the guest is no longer in this session's hand, or null.</summary>
+    public SnapshotException? Loss => Volatile.Read(ref _loss);
+
+    /// <summary>Connects, after putting back what a killed job may have left in this guest. Changes nothing else.</summary>
+    /// <param name="socketPath">The monitor's socket.</param>
+    /// <param name="options">How to use it.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    /// <exception cref="SnapshotException">It cannot be reached or is in use (see <see cref="QmpException"/>), or the guard cannot be started.</exception>
+    public static async Task<QemuSession> ConnectAsync(string socketPath, QemuSessionOptions options, CancellationToken cancellation)
+    {
+        // First, since the guard gets ready while everything else goes on.
+        var guard = GuardProcess.Start(options.Guard, options.Time);
+        QmpClient? monitor = null;
+        try
+        {
+            foreach (var outcome in await options.Intents.RecoverAsync(socketPath, cancellation))
+            {
+                if (outcome.Problem is { } problem) throw problem;
+            }
+            monitor = await QmpClient.ConnectAsync(Path.GetFullPath(socketPath), options.Time, cancellation);
+            var status = await monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+            return new QemuSession(monitor, guard, status, options);
+        }
+        catch
+        {
+            if (monitor is not null) await monitor.DisposeAsync();
+            guard.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Writes the freeze intent and hands the monitor to the guard, if that is not done. Every change does this by itself; calling it early takes it out of
+    /// the time that counts.
+    /// </summary>
+    public async Task ArmAsync(CancellationToken cancellation)
+    {
+        await _arming.WaitAsync(cancellation);
+        try
+        {
+            Check();
+            if (_intentPath is not null) return;
+            var intent = new FreezeIntent
+            {
+                Socket = Monitor.Path,
+                Qemu = Qemu,
+                Worker = ProcessIdentity.Self,
+                Guard = _guard.Identity,
+                Boot = ProcessIdentity.Boot,
+                WasRunning = WasRunning,
+                Capabilities = await Monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation),
+                Parameters = await Monitor.QueryParametersAsync(QmpClient.CommandDeadline, cancellation),
+            };
+            var path = _options.Intents.Write(intent);
+            try
+            {
+                // A guest that was paused before may stand as long as it likes.
+                var limit = WasRunning ? _options.FreezeLimit : null;
+                await Monitor.RerouteAsync((socket, stop) => _guard.ArmAsync(socket, path, limit, stop), cancellation);
+            }
+            catch
+            {
+                FreezeIntents.Remove(path);
+                throw;
+            }
+            (_intent, _intentPath) = (intent, path);
+            _watch = WatchAsync();
+        }
+        finally
+        {
+            _arming.Release();
+        }
+    }
+
+    /// <summary>The guest's run state now.</summary>
+    public Task<QemuStatus> QueryStatusAsync(CancellationToken cancellation) => Monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+
+    /// <summary>The migration under way, or the last one.</summary>
+    public Task<QemuMigration> QueryMigrationAsync(CancellationToken cancellation) => Monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
+
+    /// <summary>Sets migration capabilities; "events" is set with them, since the guard goes by events. Put back at the end.</summary>
+    public async Task SetCapabilitiesAsync(IReadOnlyDictionary<string, bool> capabilities, CancellationToken cancellation)
+    {
+        await ArmAsync(cancellation);
+        await Monitor.SetCapabilitiesAsync(
+            capabilities.Where(entry => entry.Key != "events").Append(new("events", true)), QmpClient.CommandDeadline, cancellation);
+        if (capabilities.TryGetValue("background-snapshot", out var background)) _background = background;
+    }
+
+    /// <summary>Sets migration parameters, such as "max-bandwidth" in octets per second (0 is no limit; the default is 128 MiB/s). Put back at the end.</summary>
+    public async Task SetParametersAsync(IReadOnlyDictionary<string, long> parameters, CancellationToken cancellation)
+    {
+        await ArmAsync(cancellation);
+        await Monitor.ExecuteAsync("migrate-set-parameters", writer =>
+        {
+            foreach (var (name, value) in parameters) writer.WriteNumber(name, value);
+        }, QmpClient.CommandDeadline, cancellation);
+    }
+
+    /// <summary>Stops the guest.</summary>
+    /// <returns>When, by QEMU's STOP event; null when it was stopped already.</returns>
+    public async Task<DateTimeOffset?> StopAsync(CancellationToken cancellation)
+    {
+        await ArmAsync(cancellation);
+        using var events = Monitor.Subscribe("STOP");
+        await Monitor.ExecuteAsync("stop", cancellation);
+        // QEMU raises the event inside the command, so it comes before the answer; and only if the guest ran.
+        return events.TryRead(out var stop) ? stop.Timestamp : null;
+    }
+
+    /// <summary>
+    /// Continues the guest, again and again while QEMU is still finishing a migration. Takes no cancellation: a guest is thawed in any case.
+    /// </summary>
+    /// <returns>When, by QEMU's RESUME event; null when it ran already.</returns>
+    /// <exception cref="SnapshotException">QEMU refuses, or the session is <see cref="Lost"/>.</exception>
+    public async Task<DateTimeOffset?> ContinueAsync()
+    {
+        Check();
+        using var events = Monitor.Subscribe("RESUME");
+        var started = _options.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await Monitor.ExecuteAsync("cont", CancellationToken.None);
+                return events.TryRead(out var resume) ? resume.Timestamp : null;
+            }
+            catch (QmpException refused) when (refused.Failure == QmpFailure.Refused && _options.Time.GetElapsedTime(started) < ContinueDeadline)
+            {
+                // The event that a migration is completed comes before the run state changes: "Migration is not finalized yet".
+                await Task.Delay(Poll, _options.Time);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Passes a descriptor to QEMU under a name for <see cref="MigrateAsync"/>. Use one end of a <see cref="UnixSocketPair"/>, so that the guard can end a write QEMU
+    /// hangs in; a background snapshot needs a regular file.
+    /// </summary>
+    public async Task SendDescriptorAsync(string name, SafeHandle descriptor, CancellationToken cancellation)
+    {
+        await ArmAsync(cancellation);
+        if (_background && descriptor is SafeSocketHandle)
+        {
+            throw new ArgumentException("a background snapshot freezes the guest for ever when its receiver dies: it goes to a regular file", nameof(descriptor));
+        }
+        await Monitor.SendDescriptorAsync(name, descriptor, cancellation);
+    }
+
+    /// <summary>Begins a migration into a descriptor passed before.</summary>
+    public async Task MigrateAsync(string descriptorName, CancellationToken cancellation)
+    {
+        await ArmAsync(cancellation);
+        await Monitor.ExecuteAsync("migrate", writer => writer.WriteString("uri", "fd:" + descriptorName), QmpClient.CommandDeadline, cancellation);
+    }
+
+    /// <summary>Lets a migration that stands in pre-switchover go on. From here on its stream must be drained without pause: QEMU writes under its main lock.</summary>
+    public async Task ContinueMigrationAsync(CancellationToken cancellation)
+    {
+        Check();
+        await Monitor.ExecuteAsync("migrate-continue", writer => writer.WriteString("state", "pre-switchover"), QmpClient.CommandDeadline, cancellation);
+    }
+
+    /// <summary>Cancels the migration under way and waits until it is over. A background snapshot is not cancelled but waited for.</summary>
+    /// <returns>How it ended.</returns>
+    public async Task<QemuMigration> CancelMigrationAsync(CancellationToken cancellation)
+    {
+        Check();
+        var migration = await QueryMigrationAsync(cancellation);
+        if (!migration.IsOver && !_background) await Monitor.ExecuteAsync("migrate_cancel", cancellation);
+        while (!migration.IsOver)
+        {
+            await Task.Delay(Poll, _options.Time, cancellation);
+            migration = await QueryMigrationAsync(cancellation);
+        }
+        return migration;
+    }
+
+    /// <summary>Says that the checkpoint is safe and the guest shall stay stopped: disposal does not continue it.</summary>
+    public void KeepStopped() => _keepStopped = true;
+
+    /// <summary>Puts everything back and ends the session. Does not throw for a guest that is gone; see <see cref="Trouble"/>.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        if (_intent is { } intent && Loss is null)
+        {
+            try
+            {
+                var outcome = await FreezeRecovery.PutBackAsync(
+                    Monitor, intent, !_keepStopped, QmpClient.CommandDeadline, _options.Time, CancellationToken.None);
+                Trouble = outcome.Problem;
+                if (outcome.Problem is null) FreezeIntents.Remove(_intentPath!);
+            }
+            catch (SnapshotException problem)
+            {
+                // The intent stays: the guard tries on, and after it the next job.
+                Trouble = problem;
+            }
+        }
+        await Monitor.DisposeAsync();
+        if (_intent is null) _guard.Dispose();
+        await _watch;
+        await GuardEndAsync();
+        _lost.Dispose();
+        _arming.Dispose();
+    }
+
+    /// <summary>What could not be put back by the disposal, or null.</summary>
+    public SnapshotException? Trouble { get; private set; }
+
+    private void Check()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Loss is { } loss) throw new SnapshotException(loss.Code, loss.Message, loss.Advice, loss);
+    }
+
+    /// <summary>Waits for the end of the channel. When that is not our own doing, finds out whose it was, and puts the guest back if nobody has.</summary>
+    private async Task WatchAsync()
+    {
+        await Monitor.Ended;
+        if (_disposed) return;
+        SnapshotException loss;
+        try
+        {
+            loss = await FindLossAsync();
+        }
+        catch (SnapshotException problem)
+        {
+            loss = problem;
+        }
+        Volatile.Write(ref _loss, loss);
+        await _lost.CancelAsync();
+    }
+
+    private async Task<SnapshotException> FindLossAsync()
+    {
+        await GuardEndAsync();
+        if (FreezeIntents.TakeOutcome(_intentPath!) is { } done)
+        {
+            return new SnapshotException(ErrorCode.Failed, done, "allow a longer freeze with --freeze-limit if the cut needs it") { IsTransient = true };
+        }
+        if (Qemu is { IsAlive: false }) return GuestEnded();
+        try
+        {
+            // The guard was killed. Its connection went with it, so the monitor takes a new client: this one.
+            var outcome = await _options.Intents.RecoverOwnAsync(_intentPath!, CancellationToken.None);
+            return outcome.Problem ?? new SnapshotException(ErrorCode.Failed,
+                $"{Monitor.Path}: the guard process was killed; {outcome.Details}; the guest is {outcome.Status}", "run the job again") { IsTransient = true };
+        }
+        catch (QmpException gone) when (gone.Failure is QmpFailure.NoSocket or QmpFailure.NobodyListens)
+        {
+            // A process that ends closes its sockets a moment before it is gone.
+            return GuestEnded();
+        }
+    }
+
+    private SnapshotException GuestEnded()
+    {
+        FreezeIntents.Remove(_intentPath!);
+        var process = Qemu is { } qemu ? string.Create(CultureInfo.InvariantCulture, $" (process {qemu.Id})") : "";
+        return new SnapshotException(ErrorCode.Failed, $"{Monitor.Path}: the guest's QEMU{process} has ended", "see why it ended; nothing was stored");
+    }
+
+    private async Task GuardEndAsync()
+    {
+        try
+        {
+            await _guard.Exited.WaitAsync(GuardDeadline, _options.Time);
+        }
+        catch (TimeoutException)
+        {
+            // It is still at work with a QEMU that does not answer; it goes on without us.
+        }
+    }
+}
