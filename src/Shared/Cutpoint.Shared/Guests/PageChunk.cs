@@ -9,16 +9,19 @@ namespace Cutpoint.Guests;
 /// </summary>
 public sealed unsafe class PageChunk : IDisposable
 {
-    private readonly PageChunkPool _pool;
     private readonly byte* _buffer;
     private readonly ExtentPages[] _extents = new ExtentPages[Paging.ExtentsPerSection];
     private readonly UInt128[] _hashes = new UInt128[Paging.PagesPerSection];
+    private int _isOut;
 
     internal PageChunk(PageChunkPool pool)
     {
-        _pool = pool;
+        Pool = pool;
         _buffer = (byte*)NativeMemory.AlignedAlloc(Paging.SectionSize, Paging.PageSize);
     }
+
+    /// <summary>The pool the chunk belongs to.</summary>
+    public PageChunkPool Pool { get; }
 
     /// <summary>Number of the RAM block in the guest's description.</summary>
     public int Block { get; private set; }
@@ -27,7 +30,7 @@ public sealed unsafe class PageChunk : IDisposable
     public uint Pass { get; private set; }
 
     /// <summary>The whole buffer, 4 MiB. The source writes pages here before it calls <see cref="Add"/>.</summary>
-    public Span<byte> Buffer => new(_buffer, Paging.SectionSize);
+    public Span<byte> Buffer => new(Start, Paging.SectionSize);
 
     /// <summary>The extents described so far, ascending.</summary>
     public ReadOnlySpan<ExtentPages> Extents => _extents.AsSpan(0, ExtentCount);
@@ -39,7 +42,7 @@ public sealed unsafe class PageChunk : IDisposable
     public int PageCount { get; private set; }
 
     /// <summary>The octets of the pages present, in order of extent and bit.</summary>
-    public ReadOnlySpan<byte> Pages => new(_buffer, PageCount * Paging.PageSize);
+    public ReadOnlySpan<byte> Pages => new(Start, PageCount * Paging.PageSize);
 
     /// <summary>One hash for every page present, in the order of <see cref="Pages"/>. Written by the classifier over the very octets in the buffer.</summary>
     public Span<UInt128> Hashes => _hashes.AsSpan(0, PageCount);
@@ -47,9 +50,21 @@ public sealed unsafe class PageChunk : IDisposable
     /// <summary>True when nothing is described.</summary>
     public bool IsEmpty => ExtentCount == 0;
 
+    /// <summary>The octets, as long as the chunk is out: a chunk in its pool is, or is about to be, somebody else's.</summary>
+    private byte* Start
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_isOut == 0, this);
+            return _buffer;
+        }
+    }
+
     /// <summary>Empties the chunk and says what it is about.</summary>
+    /// <exception cref="ObjectDisposedException">The chunk was given back.</exception>
     public void Reset(int block, uint pass)
     {
+        _ = Start;
         Block = block;
         Pass = pass;
         ExtentCount = 0;
@@ -58,8 +73,10 @@ public sealed unsafe class PageChunk : IDisposable
 
     /// <summary>Describes the next extent, whose present pages the caller has put into the buffer right behind those of the extents before.</summary>
     /// <exception cref="ArgumentException">The masks overlap, the extents are not ascending, or the chunk is full.</exception>
+    /// <exception cref="ObjectDisposedException">The chunk was given back.</exception>
     public void Add(ExtentPages pages)
     {
+        _ = Start;
         if ((pages.Present & pages.Zero) != 0)
             throw new ArgumentException($"extent {pages.Extent}: a page is both present and zero", nameof(pages));
         if (ExtentCount == Paging.ExtentsPerSection)
@@ -70,8 +87,18 @@ public sealed unsafe class PageChunk : IDisposable
         PageCount += pages.PresentCount;
     }
 
-    /// <summary>Gives the buffer back to its pool. The chunk must not be used afterwards.</summary>
-    public void Dispose() => _pool.Return(this);
+    /// <summary>Gives the buffer back to its pool, once. The chunk must not be used afterwards; until somebody else has it, its members throw.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _isOut, 0) == 1) Pool.Return(this);
+    }
+
+    internal PageChunk Out()
+    {
+        _isOut = 1;
+        Reset(0, 0);
+        return this;
+    }
 
     internal void Free() => NativeMemory.AlignedFree(_buffer);
 }

@@ -28,40 +28,56 @@ public sealed class PageChunkPool : IDisposable
 
     /// <summary>Waits for a chunk. The caller owns it until it disposes it or passes it on.</summary>
     public ValueTask<PageChunk> RentAsync(CancellationToken cancellation) =>
-        TryRent() is { } chunk ? ValueTask.FromResult(chunk) : _free.Reader.ReadAsync(cancellation);
+        TryRent() is { } chunk ? ValueTask.FromResult(chunk) : WaitAsync(cancellation);
 
     /// <summary>A chunk, when one can be had without waiting.</summary>
     public PageChunk? TryRent()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_free.Reader.TryRead(out var chunk)) return chunk;
+        if (_free.Reader.TryRead(out var chunk)) return chunk.Out();
         if (Volatile.Read(ref _created) >= _capacity) return null;
-        if (Interlocked.Increment(ref _created) <= _capacity) return new PageChunk(this);
+        if (Interlocked.Increment(ref _created) <= _capacity) return new PageChunk(this).Out();
         Interlocked.Decrement(ref _created);
         return null;
     }
 
-    /// <summary>Allocates every chunk and touches its memory, since the first touch of a page costs more than copying it.</summary>
-    public void Touch()
+    /// <summary>Touches the memory of chunks that wait here, since the first touch of a page costs more than copying it.</summary>
+    /// <param name="count">How many; all when left out.</param>
+    public void Touch(int count = int.MaxValue)
     {
-        var all = new List<PageChunk>(_capacity);
-        while (TryRent() is { } chunk)
+        var all = new List<PageChunk>();
+        while (all.Count < count && TryRent() is { } chunk)
         {
-            chunk.Buffer.Clear();
+            for (var at = 0; at < Paging.SectionSize; at += Paging.PageSize) chunk.Buffer[at] = 0;
             all.Add(chunk);
         }
         foreach (var chunk in all) chunk.Dispose();
     }
 
-    /// <summary>Frees every chunk that is in the pool; chunks still out are freed when they come back.</summary>
+    /// <summary>
+    /// Frees every chunk that is in the pool; chunks still out are freed when they come back. Who waits for one is told that the pool is gone.
+    /// </summary>
     public void Dispose()
     {
+        _free.Writer.TryComplete(new ObjectDisposedException(nameof(PageChunkPool)));
         _disposed = true;
         while (_free.Reader.TryRead(out var chunk)) chunk.Free();
     }
 
     internal void Return(PageChunk chunk)
     {
-        if (_disposed || !_free.Writer.TryWrite(chunk)) chunk.Free();
+        if (!_free.Writer.TryWrite(chunk)) chunk.Free();
+    }
+
+    private async ValueTask<PageChunk> WaitAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return (await _free.Reader.ReadAsync(cancellation).ConfigureAwait(false)).Out();
+        }
+        catch (ChannelClosedException e)
+        {
+            throw e.InnerException ?? e;
+        }
     }
 }

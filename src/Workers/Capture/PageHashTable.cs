@@ -1,0 +1,68 @@
+using System.IO.MemoryMappedFiles;
+using Cutpoint.Guests;
+
+namespace Cutpoint.Workers.Capture;
+
+/// <summary>
+/// The hash of every page of one RAM block as it was emitted last, 16 octets a page; 0 stands for a page that is all zero, as every page is before it
+/// was emitted. Lies in a mapped scratch file, so that the anonymous memory of a capture does not grow with its guest. The file has no name while it is
+/// in use, and its blocks are reserved up front: a mapped page that finds the disk full would end the process.
+/// Pages may be read and written side by side as long as nobody does both to one page.
+/// </summary>
+internal sealed unsafe class PageHashTable : IDisposable
+{
+    private readonly MemoryMappedFile? _file;
+    private readonly MemoryMappedViewAccessor? _view;
+    private readonly UInt128* _hashes;
+    private readonly long _pages;
+
+    /// <summary>Creates a table for a block that was never emitted.</summary>
+    /// <param name="pages">Pages of the block.</param>
+    /// <param name="directory">Where the scratch file is made.</param>
+    /// <exception cref="SnapshotException">There is no room for it, or the directory cannot be written.</exception>
+    public PageHashTable(long pages, string directory)
+    {
+        _pages = pages;
+        if (pages == 0) return;
+        var length = checked(pages * sizeof(UInt128));
+        var path = Path.Combine(directory, $"cutpoint-hashes-{Guid.NewGuid():n}");
+        try
+        {
+            // The mapping keeps a descriptor of its own.
+            using var handle = File.OpenHandle(
+                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: length);
+            File.Delete(path);
+            RandomAccess.SetLength(handle, length);
+            _file = MemoryMappedFile.CreateFromFile(handle, null, length, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SnapshotException(
+                e is IOException ? ErrorCode.NoSpace : ErrorCode.Failed,
+                $"no scratch file of {length} octets in '{directory}': {e.Message}",
+                "name a directory with room by TMPDIR",
+                e);
+        }
+        _view = _file.CreateViewAccessor(0, length, MemoryMappedFileAccess.ReadWrite);
+        byte* start = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        _hashes = (UInt128*)(start + _view.PointerOffset);
+    }
+
+    /// <summary>The hashes of an extent's pages; fewer than 64 for the last extent of the block.</summary>
+    public Span<UInt128> Extent(int extent)
+    {
+        var first = (long)extent * Paging.PagesPerExtent;
+        ArgumentOutOfRangeException.ThrowIfNegative(extent);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(first, _pages, nameof(extent));
+        return new Span<UInt128>(_hashes + first, (int)Math.Min(Paging.PagesPerExtent, _pages - first));
+    }
+
+    public void Dispose()
+    {
+        if (_view is null) return;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file!.Dispose();
+    }
+}
