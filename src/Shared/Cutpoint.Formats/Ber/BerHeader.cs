@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Cutpoint.Formats.Ber;
 
 /// <summary>
@@ -56,8 +58,8 @@ public readonly record struct BerHeader(BerTag Tag, bool IsConstructed, int Head
         var constructed = (lead & ConstructedBit) != 0;
         if (!TryReadLength(source, offset, ref used, out var length)) return false;
 
-        if (length == Indefinite && !constructed) BerError.Throw(offset, $"primitive {tag} with indefinite length");
-        if (tag == BerTag.EndOfContents && (constructed || length != 0)) BerError.Throw(offset, "end-of-contents that is not 00 00");
+        if (length == Indefinite && !constructed) BerError.Throw(offset + used - 1, $"primitive {tag} with indefinite length");
+        if (tag == BerTag.EndOfContents && (constructed || length != 0)) BerError.Throw(offset, "tag 0, which is not that of end-of-contents 00 00");
         header = new BerHeader(tag, constructed, used, length);
         return true;
     }
@@ -106,13 +108,13 @@ public readonly record struct BerHeader(BerTag Tag, bool IsConstructed, int Head
             if (used == source.Length) return false;
             var octet = source[used];
             if (used == 1 && octet == MoreBit) BerError.Throw(offset + used, "tag number with a leading group of zero (80)");
-            if (number > uint.MaxValue >> 7) BerError.Throw(offset, "tag number of more than 32 bits");
+            if (number > uint.MaxValue >> 7) BerError.Throw(offset + used, "tag number of more than 32 bits");
             number = (number << 7) | (octet & 0x7fu);
             used++;
             if ((octet & MoreBit) == 0) break;
         }
 
-        if (number < NumberBits) BerError.Throw(offset, $"tag number {number} in the long form, which starts at 31");
+        if (number < NumberBits) BerError.Throw(offset + 1, $"tag number {number} in the long form, which starts at 31");
         return true;
     }
 
@@ -147,8 +149,8 @@ public readonly record struct BerHeader(BerTag Tag, bool IsConstructed, int Head
         return true;
     }
 
-    private static int IdentifierLength(uint number) => number < NumberBits ? 1 : 2 + (System.Numerics.BitOperations.Log2(number) / 7);
+    private static int IdentifierLength(uint number) => number < NumberBits ? 1 : 2 + (BitOperations.Log2(number) / 7);
 
     private static int LongLengthOctets(long length) =>
-        length < 0x80 ? 0 : 1 + (System.Numerics.BitOperations.Log2((ulong)length) / 8);
+        length < 0x80 ? 0 : 1 + (BitOperations.Log2((ulong)length) / 8);
 }

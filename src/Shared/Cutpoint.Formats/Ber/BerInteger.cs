@@ -9,7 +9,7 @@ internal static class BerInteger
     /// <summary>2^64-1 needs nine octets; nothing longer is taken.</summary>
     public const int MaxLength = 9;
 
-    public static int Measure(long value) => (BitOperations.Log2((ulong)(value ^ (value >> 63)) << 1 | 1) >> 3) + 1;
+    public static int Measure(long value) => (BitOperations.Log2(((ulong)(value ^ (value >> 63)) << 1) | 1) >> 3) + 1;
 
     public static int Measure(ulong value) => value >> 63 == 0 ? Measure((long)value) : MaxLength;
 
@@ -38,11 +38,15 @@ internal static class BerInteger
     {
         if (contents.IsEmpty) BerError.Throw(offset, "INTEGER without contents");
         if (contents.Length > MaxLength) BerError.Throw(offset, $"INTEGER of {contents.Length} octets; at most {MaxLength} are taken");
-        if (strict && contents.Length > 1 && (contents[0], contents[1] >> 7) is (0x00, 0) or (0xff, 1))
-            BerError.Throw(offset, "INTEGER that is not in its shortest form (its first nine bits are equal)");
-        Int128 value = (sbyte)contents[0];
-        foreach (var octet in contents[1..]) value = (value << 8) | octet;
-        if (value < long.MinValue || value > ulong.MaxValue) BerError.Throw(offset, "INTEGER outside of -2^63 to 2^64-1");
-        return value;
+        if (strict && !IsShortest(contents)) BerError.Throw(offset, "INTEGER that is not in its shortest form: its first nine bits are equal");
+        var first = (long)(sbyte)contents[0];
+        if (contents.Length == MaxLength && first != 0) BerError.Throw(offset, "INTEGER outside of -2^63 to 2^64-1");
+        var low = (ulong)first;
+        foreach (var octet in contents[1..]) low = (low << 8) | octet;
+        return new Int128((ulong)(first >> 63), low);
     }
+
+    /// <summary>False when the first nine bits are equal.</summary>
+    public static bool IsShortest(ReadOnlySpan<byte> contents) =>
+        contents.Length == 1 || contents[0] != (byte)((sbyte)contents[1] >> 7);
 }

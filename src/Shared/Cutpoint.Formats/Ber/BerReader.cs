@@ -7,7 +7,7 @@ namespace Cutpoint.Formats.Ber;
 /// allows: definite and indefinite lengths at any level, lengths that are not minimal, tag numbers to 32 bits. Not thread safe.
 /// </summary>
 /// <remarks>
-/// Only <see cref="Read"/> and <see cref="ReadContents"/> and their asynchronous forms touch the stream. All errors in the input are
+/// Only <see cref="Read"/> and <see cref="ReadFragment"/> and their asynchronous forms touch the stream. All errors in the input are
 /// <see cref="MalformedInputException"/>.
 /// </remarks>
 public sealed class BerReader : IDisposable
@@ -33,6 +33,7 @@ public sealed class BerReader : IDisposable
     private long _limit = long.MaxValue;
     private long _contentRest;
     private int _contentStart;
+    private int _contentLength;
 
     /// <summary>Reads from a stream, which stays open. Octets behind the values read may be consumed as well.</summary>
     /// <param name="source">Where the values come from.</param>
@@ -72,16 +73,14 @@ public sealed class BerReader : IDisposable
     /// <summary>Number of constructed values that are open.</summary>
     public int Depth { get; private set; }
 
-    /// <summary>True when the current primitive value is in the buffer as a whole.</summary>
+    /// <summary>True when the current primitive value is no longer than <see cref="MaxBufferedLength"/> and so in the buffer as a whole.</summary>
     public bool IsBuffered => Token == BerToken.Primitive && Header.ContentLength <= MaxBufferedLength;
 
     /// <summary>
-    /// Contents of the current primitive value, no longer than <see cref="MaxBufferedLength"/>. Belongs to the reader; valid until its next
-    /// call that reads.
+    /// Contents of the current primitive value when <see cref="IsBuffered"/>; after <see cref="ReadFragment"/> the piece it went to. Belongs
+    /// to the reader; valid until its next call that reads.
     /// </summary>
-    public ReadOnlySpan<byte> Contents => IsBuffered
-        ? _buffer.Span.Slice(_contentStart, (int)Header.ContentLength)
-        : throw new InvalidOperationException("The current value is not buffered: read it in pieces.");
+    public ReadOnlySpan<byte> Contents => _buffer.Span.Slice(_contentStart, _contentLength);
 
     /// <summary>Goes to the next token; what is unread of the current one is passed over.</summary>
     /// <returns>False at the end of the input, which is legal only behind a complete value.</returns>
@@ -102,51 +101,50 @@ public sealed class BerReader : IDisposable
     public ValueTask<bool> ReadAsync(CancellationToken cancellationToken = default) =>
         TryAdvance() ? new ValueTask<bool>(true) : FillAndReadAsync(cancellationToken);
 
-    /// <summary>Reads further contents octets of the current primitive value; for values of any length.</summary>
-    /// <param name="destination">Takes the octets.</param>
-    /// <returns>The number of octets read; 0 when the contents are at their end.</returns>
+    /// <summary>
+    /// Goes to the next piece of the current primitive value's contents: how values of any length are read. The piece is in
+    /// <see cref="Contents"/>.
+    /// </summary>
+    /// <returns>False when the contents are at their end.</returns>
     /// <exception cref="MalformedInputException">The input ends inside of the value.</exception>
-    public int ReadContents(Span<byte> destination)
+    public bool ReadFragment()
     {
-        if (destination.IsEmpty || _contentRest == 0) return 0;
-        if (_next == _filled)
+        if (_contentRest == 0) return false;
+        while (_next == _filled)
         {
-            if (!Prepare()) return 0;
+            Prepare();
             Filled(_stream!.Read(_rented!, _filled, _rented!.Length - _filled));
-            if (_next == _filled) Prepare();
         }
 
-        return TakeContents(destination);
+        TakeFragment();
+        return true;
     }
 
-    /// <inheritdoc cref="ReadContents"/>
-    /// <param name="destination">Takes the octets.</param>
+    /// <inheritdoc cref="ReadFragment"/>
     /// <param name="cancellationToken">Cancels the wait for the stream.</param>
-    public async ValueTask<int> ReadContentsAsync(Memory<byte> destination, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> ReadFragmentAsync(CancellationToken cancellationToken = default)
     {
-        if (destination.IsEmpty || _contentRest == 0) return 0;
-        if (_next == _filled)
+        if (_contentRest == 0) return false;
+        while (_next == _filled)
         {
-            if (!Prepare()) return 0;
+            Prepare();
             Filled(await _stream!.ReadAsync(_rented.AsMemory(_filled), cancellationToken).ConfigureAwait(false));
-            if (_next == _filled) Prepare();
         }
 
-        return TakeContents(destination.Span);
+        TakeFragment();
+        return true;
     }
 
     /// <summary>The current INTEGER, between -2^63 and 2^64-1.</summary>
-    /// <param name="strict">False takes contents that are not in their shortest form.</param>
-    public Int128 GetInteger(bool strict = true) => BerInteger.Read(Expect(BerTag.Integer), Offset, strict);
+    public Int128 GetInteger() => BerInteger.Read(Expect(BerTag.Integer), Offset + Header.HeaderLength);
 
     /// <summary>The current INTEGER within bounds.</summary>
-    /// <param name="min">The least value that is taken.</param>
-    /// <param name="max">The greatest value that is taken.</param>
     /// <param name="what">Name of the field; used in errors.</param>
-    public ulong GetUnsigned(string what, ulong max = ulong.MaxValue, ulong min = 0)
+    /// <param name="max">The greatest value that is taken.</param>
+    public ulong GetUnsigned(string what, ulong max = ulong.MaxValue)
     {
         var value = GetInteger();
-        if (value < min || value > max) BerError.Throw(Offset, $"{what} is {value}, outside of {min} to {max}");
+        if (value < 0 || value > max) BerError.Throw(Offset, $"{what} is {value}, outside of 0 to {max}");
         return (ulong)value;
     }
 
@@ -234,6 +232,7 @@ public sealed class BerReader : IDisposable
         var offset = Position;
         _next += header.HeaderLength;
         _contentStart = _next;
+        _contentLength = buffered ? (int)header.ContentLength : 0;
         _contentRest = header.ContentLength;
         return Stand(BerToken.Primitive, header, offset);
     }
@@ -255,13 +254,12 @@ public sealed class BerReader : IDisposable
         return true;
     }
 
-    private int TakeContents(Span<byte> destination)
+    private void TakeFragment()
     {
-        var count = (int)Math.Min(Math.Min(_contentRest, _filled - _next), destination.Length);
-        _buffer.Span.Slice(_next, count).CopyTo(destination);
-        _next += count;
-        _contentRest -= count;
-        return count;
+        _contentStart = _next;
+        _contentLength = (int)Math.Min(_contentRest, _filled - _next);
+        _next += _contentLength;
+        _contentRest -= _contentLength;
     }
 
     // Makes room in the buffer. False when the input is at its end and may be.

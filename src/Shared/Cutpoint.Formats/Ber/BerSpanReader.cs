@@ -85,8 +85,8 @@ public ref struct BerSpanReader
     /// <summary>Reads an INTEGER between -2^63 and 2^64-1.</summary>
     public Int128 ReadInteger()
     {
-        var position = Position;
-        return BerInteger.Read(ReadPrimitive(BerTag.Integer), position);
+        var contents = ReadPrimitive(BerTag.Integer);
+        return BerInteger.Read(contents, Position - contents.Length);
     }
 
     /// <summary>Reads an INTEGER that must lie within bounds.</summary>

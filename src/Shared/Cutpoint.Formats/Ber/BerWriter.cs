@@ -21,7 +21,6 @@ public sealed class BerWriter : IDisposable
     // Where each open value ends, or BerHeader.Indefinite; beside it the first position that no content of it may reach.
     private readonly (long End, long Limit)[] _open = new (long, long)[MaxDepth];
     private long _limit = long.MaxValue;
-    private long _stringRest;
 
     /// <summary>Writes into a buffer that the caller owns and empties.</summary>
     /// <param name="destination">Takes the octets.</param>
@@ -44,6 +43,9 @@ public sealed class BerWriter : IDisposable
 
     /// <summary>Number of constructed values that are open.</summary>
     public int Depth { get; private set; }
+
+    /// <summary>Octets that the open OCTET STRING still lacks, see <see cref="BeginOctetString"/>.</summary>
+    public long OpenStringRest { get; private set; }
 
     /// <summary>
     /// True when an asynchronous caller should await <see cref="FlushAsync"/>; one who does so between values never blocks on the stream
@@ -135,16 +137,16 @@ public sealed class BerWriter : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         WriteHeader(BerTag.OctetString, isConstructed: false, length);
-        _stringRest = length;
+        OpenStringRest = length;
     }
 
     /// <summary>Writes further octets of the open OCTET STRING.</summary>
     /// <param name="contents">The next octets; copied before the call returns.</param>
     public void WriteContents(ReadOnlySpan<byte> contents)
     {
-        if (contents.Length > _stringRest)
-            throw new InvalidOperationException($"The open string takes {_stringRest} octets more, not {contents.Length}.");
-        _stringRest -= contents.Length;
+        if (contents.Length > OpenStringRest)
+            throw new InvalidOperationException($"The open string takes {OpenStringRest} octets more, not {contents.Length}.");
+        OpenStringRest -= contents.Length;
         Append(contents);
     }
 
@@ -200,6 +202,6 @@ public sealed class BerWriter : IDisposable
 
     private void RequireNoOpenString()
     {
-        if (_stringRest != 0) throw new InvalidOperationException($"The open string lacks {_stringRest} octets.");
+        if (OpenStringRest != 0) throw new InvalidOperationException($"The open string lacks {OpenStringRest} octets.");
     }
 }

@@ -4,7 +4,7 @@ namespace Cutpoint.Guests;
 
 /// <summary>
 /// One guest under capture. The guest's supervisor calls, in this order and one call at a time: <see cref="BeginAsync"/>; live passes over
-/// its units; <see cref="StopAsync"/>; the final pass; <see cref="ThawAsync"/>; <see cref="FinishAsync"/>; <see cref="IAsyncDisposable.DisposeAsync"/>.
+/// <see cref="Units"/>; <see cref="StopAsync"/>; the final pass; <see cref="ThawAsync"/>; <see cref="FinishAsync"/>; <see cref="IAsyncDisposable.DisposeAsync"/>.
 /// With <see cref="RunsDuringFinalPass"/> the thaw comes before the final pass. Any call may be the last before the disposal.
 /// <para>
 /// Disposal puts back whatever was changed (capabilities, parameters, a migration under way) and never leaves a guest paused that ran before, unless the
@@ -24,6 +24,12 @@ public interface IGuestCapture : IAsyncDisposable
 
     /// <summary>Why this transport and strategy, in one line for people.</summary>
     string Reason { get; }
+
+    /// <summary>
+    /// The guest's units: one per RAM block (named like the block, instance 0, with pages), and every other part that is known before the cut. Devices a
+    /// machine only names at the cut come from <see cref="FinishAsync"/>.
+    /// </summary>
+    UnitRegistry Units { get; }
 
     /// <summary>The shortest pause this capture can have, whatever the guest does: stop, the dirty tracker's scan, device state, run.</summary>
     TimeSpan PauseFloor { get; }
@@ -59,7 +65,7 @@ public interface IGuestCapture : IAsyncDisposable
 
     /// <summary>
     /// After the final pass and the thaw: emits into the sinks what the stop secured in a copy of its own, and hands out the machine's device sections in
-    /// their order. Units known before the cut are not among them.
+    /// their order. Units of <see cref="Units"/> are not among them.
     /// </summary>
     ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation);
 

@@ -69,11 +69,11 @@ public class BerHeaderTests
     }
 
     [Theory]
-    [InlineData("0480", 0, "primitive")]
+    [InlineData("0480", 1, "primitive")]
     [InlineData("04ff", 1, "reserved")]
     [InlineData("7f8001", 1, "leading")]
-    [InlineData("7f1e00", 0, "long form")]
-    [InlineData("7f9080808000", 0, "32 bits")]
+    [InlineData("7f1e00", 1, "long form")]
+    [InlineData("7f9080808000", 5, "32 bits")]
     [InlineData("0489000000000000000001", 1, "9 octets")]
     [InlineData("0488ffffffffffffffff", 1, "18446744073709551615")]
     [InlineData("0001", 0, "end-of-contents")]

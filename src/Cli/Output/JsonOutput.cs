@@ -1,0 +1,31 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Cutpoint.Jobs;
+
+namespace Cutpoint.Cli.Output;
+
+/// <summary>Results for programs: one JSON object on standard output.</summary>
+internal static class JsonOutput
+{
+    /// <summary>Writes the result.</summary>
+    public static void Write<T>(T result, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(result, type));
+
+    /// <summary>Writes a line of progress to standard error.</summary>
+    public static void WriteProgress<T>(T progress, JsonTypeInfo<T> type) => Console.Error.WriteLine(JsonSerializer.Serialize(progress, type));
+}
+
+/// <summary>What a failed command prints with --json.</summary>
+internal sealed record FailureResult(JobError Error);
+
+/// <summary>JSON of the results: a closed set of types, made at compile time.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(FailureResult))]
+[JsonSerializable(typeof(JobProgress))]
+internal sealed partial class CliJson : JsonSerializerContext
+{
+    /// <summary>For output that is read by people too: nothing is escaped that JSON does not ask for. It is never put into a page.</summary>
+    public static CliJson Readable { get; } = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}

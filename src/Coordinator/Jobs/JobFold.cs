@@ -1,0 +1,36 @@
+using Cutpoint.Jobs;
+
+namespace Cutpoint.Coordinator.Jobs;
+
+/// <summary>The fold of a job's events into its state. Never fails: an event is a fact.</summary>
+public static class JobFold
+{
+    /// <summary>The state after an event.</summary>
+    public static JobState Apply(JobState state, JobEvent happened) => happened switch
+    {
+        PreflightStarted => (state with { Phase = JobPhase.Preflight }).WithAll(_ => true, GuestStage.Opening),
+        GuestLookedAt e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Ready, Opened = e.Answer }),
+        PassStarted e => (state with { Phase = JobPhase.Live, Pass = e.Pass }).WithAll(g => g.TakesPasses, GuestStage.Passing),
+        PassEnded e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Ready, Passes = [.. g.Passes, e.Answer] }),
+        CutStarted e => (state with { Phase = JobPhase.Cutting, Epoch = e.Epoch, VoidReason = null, IsCertified = false })
+            .WithAll(_ => true, GuestStage.Stopping),
+        GuestHeld e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Held }),
+        CutReleased e => state.WithAll(g => e.Guests.Contains(g.Name), GuestStage.Releasing),
+        GuestThawed e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Thawed, Cut = e.Answer.Cut }),
+        CutVoided e => state with { VoidReason = e.Reason },
+        CutCertified e => state with { Phase = JobPhase.Thawed, IsCertified = true, Skew = e.Skew },
+        DrainStarted => (state with { Phase = JobPhase.Draining }).WithAll(_ => true, GuestStage.Draining),
+        GuestStored e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Drained, FinalPass = e.Answer.FinalPass }),
+        CommitStarted => state with { Phase = JobPhase.Committing },
+        CheckpointCommitted => (state with { Phase = JobPhase.Committed }).WithAll(_ => true, GuestStage.Closing),
+        AbortStarted e => (state with { Phase = JobPhase.Aborting, Error = e.Error, IsCertified = false })
+            .WithAll(g => g.Stage is not (GuestStage.Planned or GuestStage.Closed), GuestStage.Closing)
+            .WithAll(g => g.Stage is GuestStage.Planned, GuestStage.Closed),
+        GuestPutBack e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Closed, Trouble = e.Answer.Trouble }),
+        JobAborted => state with { Phase = JobPhase.Aborted },
+        _ => state,
+    };
+
+    /// <summary>The state after several events.</summary>
+    public static JobState Apply(JobState state, IEnumerable<JobEvent> happened) => happened.Aggregate(state, Apply);
+}

@@ -1,0 +1,44 @@
+namespace Cutpoint.Units;
+
+/// <summary>What a unit sees of the save it takes part in. Valid during the unit's callbacks only.</summary>
+public sealed class SaveContext
+{
+    private readonly UnitSave _save;
+    private IUnitSink? _sink;
+
+    internal SaveContext(UnitSave save, UnitRegistration unit)
+    {
+        _save = save;
+        Unit = unit;
+    }
+
+    /// <summary>The unit.</summary>
+    public UnitRegistration Unit { get; }
+
+    /// <summary>True when the guest runs while it is saved, up to the final pass.</summary>
+    public bool IsLive => _save is LiveSave;
+
+    /// <summary>What becomes of the guest.</summary>
+    public SaveAfter After => _save.Options.After;
+
+    /// <summary>The pause the save may cause; null for a guest that is stopped anyway and when any pause is fine.</summary>
+    public TimeSpan? MaxDowntime => IsLive ? _save.Options.MaxDowntime : null;
+
+    /// <summary>The save's status so far: its first failure counts.</summary>
+    public UnitStatus Status => _save.Status;
+
+    /// <summary>Where this unit's state goes.</summary>
+    /// <exception cref="UnitException">The unit is not being executed (<see cref="UnitStatus.InvalidState"/>).</exception>
+    public IUnitSink Sink => _sink ?? throw new UnitException(
+        UnitStatus.InvalidState, $"unit {Unit.Key}: state can be written only while the unit is executed");
+
+    /// <summary>During a vote: how far this unit has come, 0 to 100. The lowest of all units counts; ignored outside of votes.</summary>
+    public void ReportPercent(int percent)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(percent);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(percent, 100);
+        (_save as LiveSave)?.ReportPercent(percent);
+    }
+
+    internal void Attach(IUnitSink? sink) => _sink = sink;
+}
