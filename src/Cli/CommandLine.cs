@@ -58,7 +58,7 @@ internal static class CommandLine
     {
         var verb = result.CommandResult.Command is RootCommand ? "" : $" {result.CommandResult.Command.Name}";
         var message = result.Errors[0].Message.TrimEnd('.');
-        return new(ErrorCode.Usage, char.ToLowerInvariant(message[0]) + message[1..], $"see 'cutpoint{verb} --help'") { IsPreflight = true };
+        return new(ErrorCode.Usage, message is [_, >= 'a' and <= 'z', ..] ? char.ToLowerInvariant(message[0]) + message[1..] : message, $"see 'cutpoint{verb} --help'") { IsPreflight = true };
     }
 
     private sealed class VersionAction : SynchronousCommandLineAction

@@ -12,7 +12,7 @@ internal static class Failure
     public static int Report(Exception exception, bool json)
     {
         var error = Describe(exception);
-        if (json) JsonOutput.Write(new FailureResult(error), CliJson.Readable.FailureResult);
+        if (json) JsonOutput.Write(new FailureResult(error), JsonOutput.Types.FailureResult);
         else Console.Error.WriteLine($"cutpoint: {error.Message}{(error.Advice is null ? "" : $" — {error.Advice}")}");
         if (Environment.GetEnvironmentVariable("CUTPOINT_TRACE") is { Length: > 0 }) Console.Error.WriteLine(exception);
         return (int)error.Code;

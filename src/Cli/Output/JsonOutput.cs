@@ -9,6 +9,10 @@ namespace Cutpoint.Cli.Output;
 /// <summary>Results for programs: one JSON object on standard output.</summary>
 internal static class JsonOutput
 {
+    /// <summary>The types of the results. Read by people too: nothing is escaped that JSON does not ask for.</summary>
+    public static CliJson Types { get; } =
+        new(new JsonSerializerOptions(CliJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     /// <summary>Writes the result.</summary>
     public static void Write<T>(T result, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(result, type));
 
@@ -24,8 +28,4 @@ internal sealed record FailureResult(JobError Error);
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(FailureResult))]
 [JsonSerializable(typeof(JobProgress))]
-internal sealed partial class CliJson : JsonSerializerContext
-{
-    /// <summary>For output that is read by people too: nothing is escaped that JSON does not ask for. It is never put into a page.</summary>
-    public static CliJson Readable { get; } = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-}
+internal sealed partial class CliJson : JsonSerializerContext;

@@ -23,7 +23,7 @@ internal sealed class ProgressView(bool json, TimeProvider clock) : IProgress<Jo
         {
             if (json)
             {
-                JsonOutput.WriteProgress(value, CliJson.Readable.JobProgress);
+                JsonOutput.WriteProgress(value, JsonOutput.Types.JobProgress);
                 return;
             }
             if (value.Note is not null) Line($"{value.Guest ?? "job"}: {value.Note}");
