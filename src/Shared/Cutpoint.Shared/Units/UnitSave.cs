@@ -70,6 +70,8 @@ public abstract class UnitSave : UnitRun
                         return true;
                     },
                     either.Token).ConfigureAwait(false);
+                // A unit may have hidden the refusal of its sink; it has still not written everything.
+                Observe(cancellation);
             }
             else
             {
