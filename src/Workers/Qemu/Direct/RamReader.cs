@@ -1,0 +1,252 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Cutpoint.Guests;
+using Cutpoint.Units;
+
+namespace Cutpoint.Workers.Qemu.Direct;
+
+/// <summary>
+/// Reads one shared RAM block in shards side by side: everything, for the first pass; what differs from what was emitted, for later ones; a sample, to
+/// tell how much would differ. Extents are handed to the shards in ascending order, 4 MiB at a time, so that sections are full and files are read in runs.
+/// One call at a time.
+/// </summary>
+internal sealed class RamReader : IDisposable
+{
+    private readonly SharedRam _ram;
+    private readonly IDirtyTracker _tracker;
+    private readonly ExtentSet _seen;
+    private readonly int _shards;
+    private readonly unsafe byte*[] _scratch;
+
+    /// <summary>Creates a reader; nothing is read.</summary>
+    public unsafe RamReader(SharedRam ram, IDirtyTracker tracker, int shards)
+    {
+        _ram = ram;
+        _tracker = tracker;
+        _shards = shards;
+        _seen = new ExtentSet(ram.ExtentCount);
+        _scratch = new byte*[shards];
+        for (var i = 0; i < shards; i++) _scratch[i] = (byte*)NativeMemory.AlignedAlloc(Paging.ExtentSize, Paging.PageSize);
+    }
+
+    /// <summary>Octets the pass under way has to look at.</summary>
+    public long PassBytes { get; private set; }
+
+    /// <summary>Emits every page that is no hole, and zeros for extents that were emitted and are holes now. Right whether the guest runs or not.</summary>
+    public async Task ReadAllAsync(IUnitSink sink, CancellationToken cancellation)
+    {
+        _tracker.BeginPass();
+        var data = Begin();
+        var from = 0;
+        await ShardAsync(async (_, token) =>
+        {
+            var group = new int[Paging.ExtentsPerSection];
+            while (Take(data, ref from, group) is var count and > 0)
+            {
+                var chunk = await sink.RentAsync(token);
+                try
+                {
+                    ReadGroup(chunk, group.AsSpan(0, count));
+                }
+                catch
+                {
+                    chunk.Dispose();
+                    throw;
+                }
+                await sink.EmitAsync(chunk, token);
+            }
+        }, cancellation);
+        await EmitHolesAsync(data, sink, cancellation);
+    }
+
+    /// <summary>Emits the pages that differ from what was emitted last.</summary>
+    /// <param name="sink">Where to.</param>
+    /// <param name="mapping">A view of the stopped guest's memory; null while the guest runs: it is copied first then.</param>
+    /// <param name="cancellation">Ends the pass.</param>
+    public async Task ReadChangesAsync(IUnitSink sink, RamMapping? mapping, CancellationToken cancellation)
+    {
+        _tracker.BeginPass();
+        var data = Begin();
+        var from = 0;
+        await ShardAsync(async (shard, token) =>
+        {
+            var group = new int[Paging.ExtentsPerSection];
+            PageChunk? chunk = null;
+            try
+            {
+                while (Take(data, ref from, group) is var count and > 0)
+                {
+                    for (var i = 0; i < count; i++)
+                    {
+                        token.ThrowIfCancellationRequested();
+                        var differ = Compare(sink, group[i], mapping, shard);
+                        if ((differ.Present | differ.Zero) == 0) continue;
+                        if (chunk is { ExtentCount: Paging.ExtentsPerSection })
+                        {
+                            var full = chunk;
+                            chunk = null;
+                            await sink.EmitAsync(full, token);
+                        }
+                        chunk ??= await sink.RentAsync(token);
+                        Gather(chunk, differ, Look(group[i], mapping, shard));
+                    }
+                }
+                if (chunk is not null)
+                {
+                    var last = chunk;
+                    chunk = null;
+                    await sink.EmitAsync(last, token);
+                }
+            }
+            finally
+            {
+                chunk?.Dispose();
+            }
+        }, cancellation);
+        await EmitHolesAsync(data, sink, cancellation);
+    }
+
+    /// <summary>How many pages differ now from what was emitted last, from a sample of whole extents spread over the block.</summary>
+    /// <param name="sink">Compares.</param>
+    /// <param name="extents">How many extents to look at.</param>
+    /// <param name="cancellation">Ends the sampling.</param>
+    public async Task<DirtySample> SampleAsync(IUnitSink sink, int extents, CancellationToken cancellation)
+    {
+        var data = _ram.FindData();
+        var all = data.Count;
+        if (all == 0) return new DirtySample(0, 0, 0);
+        var stride = Math.Max(1, all / extents);
+        var chosen = new List<int>(Math.Min(all, extents + 1));
+        // The phase moves from sample to sample, so that a guest that writes in the same stride is not missed each time.
+        var phase = Random.Shared.Next(stride);
+        for (var (extent, n) = (data.Next(0), 0); extent >= 0; extent = data.Next(extent + 1), n++)
+        {
+            if (n % stride == phase) chosen.Add(extent);
+        }
+        long dirty = 0, looked = 0;
+        var next = -1;
+        await ShardAsync((shard, token) =>
+        {
+            for (var i = Interlocked.Increment(ref next); i < chosen.Count; i = Interlocked.Increment(ref next))
+            {
+                token.ThrowIfCancellationRequested();
+                var differ = Compare(sink, chosen[i], null, shard);
+                Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
+                Interlocked.Add(ref looked, _ram.SizeOf(chosen[i]) / Paging.PageSize);
+            }
+            return Task.CompletedTask;
+        }, cancellation);
+        return new DirtySample(dirty, looked, (long)all * Paging.PagesPerExtent);
+    }
+
+    public unsafe void Dispose()
+    {
+        foreach (var buffer in _scratch) NativeMemory.AlignedFree(buffer);
+    }
+
+    private ExtentSet Begin()
+    {
+        _ram.CheckSize();
+        var data = _ram.FindData();
+        PassBytes = (long)data.Count * Paging.ExtentSize;
+        return data;
+    }
+
+    /// <summary>The next extents of the set, at most one section's.</summary>
+    private static int Take(ExtentSet data, ref int from, int[] group)
+    {
+        lock (data)
+        {
+            var count = 0;
+            while (count < group.Length && data.Next(from) is var extent and >= 0)
+            {
+                group[count++] = extent;
+                from = extent + 1;
+            }
+            return count;
+        }
+    }
+
+    private void ReadGroup(PageChunk chunk, ReadOnlySpan<int> group)
+    {
+        var buffer = chunk.Buffer;
+        var used = 0;
+        for (var i = 0; i < group.Length;)
+        {
+            var run = i;
+            var octets = 0;
+            do
+            {
+                octets += _ram.SizeOf(group[run]);
+                chunk.Add(new ExtentPages(group[run], _ram.PagesOf(group[run]), 0));
+                run++;
+            }
+            while (run < group.Length && group[run] == group[run - 1] + 1);
+            _ram.Read((long)group[i] * Paging.ExtentSize, buffer.Slice(used, octets));
+            used += octets;
+            i = run;
+        }
+    }
+
+    private ExtentPages Compare(IUnitSink sink, int extent, RamMapping? mapping, int shard)
+    {
+        var candidates = _tracker.MayHaveChanged(extent);
+        if (candidates == 0) return new ExtentPages(extent, 0, 0);
+        if (mapping is null) _ram.Read((long)extent * Paging.ExtentSize, Scratch(shard)[.._ram.SizeOf(extent)]);
+        var differ = sink.Compare(extent, Look(extent, mapping, shard));
+        return new ExtentPages(extent, differ.Present & candidates, differ.Zero & candidates);
+    }
+
+    /// <summary>The octets of the extent compared last by this shard: its copy while the guest runs, the memory itself while it is stopped.</summary>
+    private ReadOnlySpan<byte> Look(int extent, RamMapping? mapping, int shard) =>
+        mapping is null ? Scratch(shard)[.._ram.SizeOf(extent)] : mapping.Read((long)extent * Paging.ExtentSize, _ram.SizeOf(extent));
+
+    private unsafe Span<byte> Scratch(int shard) => new(_scratch[shard], Paging.ExtentSize);
+
+    private static void Gather(PageChunk chunk, ExtentPages differ, ReadOnlySpan<byte> octets)
+    {
+        var to = chunk.Buffer[(chunk.PageCount * Paging.PageSize)..];
+        for (var rest = differ.Present; rest != 0; rest &= rest - 1)
+        {
+            octets.Slice(BitOperations.TrailingZeroCount(rest) * Paging.PageSize, Paging.PageSize).CopyTo(to);
+            to = to[Paging.PageSize..];
+        }
+        chunk.Add(differ);
+    }
+
+    /// <summary>Memory the guest gave back since it was emitted reads as zeros; it is not touched for that.</summary>
+    private async Task EmitHolesAsync(ExtentSet data, IUnitSink sink, CancellationToken cancellation)
+    {
+        PageChunk? chunk = null;
+        try
+        {
+            for (var extent = _seen.Next(0); extent >= 0; extent = _seen.Next(extent + 1))
+            {
+                if (data.Contains(extent)) continue;
+                chunk ??= await sink.RentAsync(cancellation);
+                chunk.Add(new ExtentPages(extent, 0, _ram.PagesOf(extent)));
+                if (chunk.ExtentCount < Paging.ExtentsPerSection) continue;
+                var full = chunk;
+                chunk = null;
+                await sink.EmitAsync(full, cancellation);
+            }
+            if (chunk is not null)
+            {
+                var last = chunk;
+                chunk = null;
+                await sink.EmitAsync(last, cancellation);
+            }
+        }
+        finally
+        {
+            chunk?.Dispose();
+        }
+        _seen.Add(data);
+    }
+
+    private Task ShardAsync(Func<int, CancellationToken, Task> shard, CancellationToken cancellation) =>
+        Parallel.ForEachAsync(
+            Enumerable.Range(0, _shards),
+            new ParallelOptions { MaxDegreeOfParallelism = _shards, CancellationToken = cancellation },
+            async (i, token) => await shard(i, token));
+}

@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+using Cutpoint.Guests;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cutpoint.Workers.Qemu.Direct;
+
+/// <summary>
+/// The file a guest shares its RAM by, opened for reading only. While the guest runs, or anybody else may cut the file short, it is read with pread: a
+/// mapping would end this process with SIGBUS. Holes are found by SEEK_DATA and never touched, since reading a hole of a tmpfs file through a mapping
+/// allocates it. Safe for concurrent use.
+/// </summary>
+internal sealed class SharedRam : IDisposable
+{
+    private readonly SafeFileHandle _file;
+
+    private SharedRam(SafeFileHandle file, string name, string path, long offset, long length)
+    {
+        _file = file;
+        Name = name;
+        Path = path;
+        Offset = offset;
+        Length = length;
+    }
+
+    /// <summary>Name of the RAM block.</summary>
+    public string Name { get; }
+
+    /// <summary>The file's path; for a memfd the way to it through the guest's process.</summary>
+    public string Path { get; }
+
+    /// <summary>Octets in the file before the block's first.</summary>
+    public long Offset { get; }
+
+    /// <summary>Octets of the block.</summary>
+    public long Length { get; }
+
+    /// <summary>Extents of the block.</summary>
+    public int ExtentCount => checked((int)((Length + Paging.ExtentSize - 1) / Paging.ExtentSize));
+
+    /// <summary>Opens the file.</summary>
+    /// <exception cref="SnapshotException">It cannot be opened or is too short.</exception>
+    public static SharedRam Open(string name, string path, long offset, long length)
+    {
+        SafeFileHandle file;
+        try
+        {
+            file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SnapshotException(
+                ErrorCode.Incompatible,
+                $"RAM block '{name}': its file '{path}' cannot be opened: {e.Message}",
+                "run cutpoint as a user who may read it, or take it with --transport stream",
+                e)
+            {
+                IsPreflight = true,
+            };
+        }
+        var ram = new SharedRam(file, name, path, offset, length);
+        try
+        {
+            ram.CheckSize();
+            return ram;
+        }
+        catch
+        {
+            ram.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Octets of an extent; fewer than 256 Ki for the last one of the block.</summary>
+    public int SizeOf(int extent) => (int)Math.Min(Paging.ExtentSize, Length - ((long)extent * Paging.ExtentSize));
+
+    /// <summary>All pages of an extent.</summary>
+    public ulong PagesOf(int extent) => ulong.MaxValue >> (Paging.PagesPerExtent - (SizeOf(extent) / Paging.PageSize));
+
+    /// <summary>Reads from the block.</summary>
+    /// <exception cref="SnapshotException">The file was cut short.</exception>
+    public void Read(long offset, Span<byte> octets)
+    {
+        while (!octets.IsEmpty)
+        {
+            var read = RandomAccess.Read(_file, octets, Offset + offset);
+            if (read == 0) throw Truncated();
+            offset += read;
+            octets = octets[read..];
+        }
+    }
+
+    /// <summary>Fails when the file is shorter than the block.</summary>
+    /// <exception cref="SnapshotException">The file was cut short.</exception>
+    public void CheckSize()
+    {
+        if (RandomAccess.GetLength(_file) < Offset + Length) throw Truncated();
+    }
+
+    /// <summary>Which extents hold anything but a hole. A file system that knows no holes says all.</summary>
+    public ExtentSet FindData()
+    {
+        var found = new ExtentSet(ExtentCount);
+        var end = Offset + Length;
+        var at = Offset;
+        while (at < end)
+        {
+            var data = Libc.Seek(_file, at, Libc.SeekData);
+            if (data < 0)
+            {
+                // No data behind here.
+                if (Marshal.GetLastPInvokeError() == Libc.NoSuchOffset) break;
+                data = at;
+            }
+            if (data >= end) break;
+            var hole = Libc.Seek(_file, data, Libc.SeekHole);
+            if (hole < 0 || hole > end) hole = end;
+            found.Add((int)((data - Offset) / Paging.ExtentSize), (int)((hole - Offset - 1) / Paging.ExtentSize));
+            at = hole;
+        }
+        return found;
+    }
+
+    /// <summary>Maps the block. Only for the time the guest is stopped.</summary>
+    public RamMapping Map()
+    {
+        CheckSize();
+        return new RamMapping(_file, Name, Offset, Length);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private SnapshotException Truncated() => new(
+        ErrorCode.Failed,
+        $"RAM block '{Name}': its file '{Path}' was cut short while it was captured",
+        "the guest is lost as soon as it touches what is missing; find out who truncates the file");
+}
