@@ -43,6 +43,19 @@ public interface IGuestCapture : IAsyncDisposable
     /// </summary>
     bool RunsDuringFinalPass { get; }
 
+    /// <summary>
+    /// Octets of guest memory the pass under way has to look at, or those of the next one when none is; an estimate for progress. 0 when unknown.
+    /// </summary>
+    long PassBytes { get; }
+
+    /// <summary>
+    /// Cancelled when the guest went on, or ended, without this capture's doing; whatever was captured of it is void then. <see cref="Loss"/> says why.
+    /// </summary>
+    CancellationToken Lost { get; }
+
+    /// <summary>Why the guest is no longer in this capture's hand, or null.</summary>
+    SnapshotException? Loss { get; }
+
     /// <summary>Begins: may change the guest's settings, never its state.</summary>
     /// <param name="sinks">
     /// The sink of each RAM block by its number. A transport that receives pages in the machine's order emits into them side by side; one that reads blocks itself

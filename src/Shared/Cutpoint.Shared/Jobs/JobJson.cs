@@ -8,6 +8,7 @@ namespace Cutpoint.Jobs;
 [JsonSerializable(typeof(JobPlan))]
 [JsonSerializable(typeof(PassReport))]
 [JsonSerializable(typeof(CutReport))]
+[JsonSerializable(typeof(GuestRecord))]
 [JsonSerializable(typeof(JobProgress))]
 [JsonSerializable(typeof(WorkerCommand))]
 [JsonSerializable(typeof(WorkerReport))]
