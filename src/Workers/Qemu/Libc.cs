@@ -132,6 +132,16 @@ internal static unsafe partial class Libc
         return result == 0 ? 0 : Marshal.GetLastPInvokeError();
     }
 
+    /// <summary>The inode behind a path, links followed, or null when there is none to be seen.</summary>
+    internal static ulong? Inode(string path)
+    {
+        // struct statx is 256 octets on every architecture, with the inode at octet 32.
+        const int CurrentDirectory = -100;
+        const uint WantInode = 0x100;
+        var status = stackalloc byte[256];
+        return StatX(CurrentDirectory, path, 0, WantInode, status) == 0 ? *(ulong*)(status + 32) : null;
+    }
+
     internal static bool IsSocket(int descriptor)
     {
         const int SocketType = 3;
@@ -153,6 +163,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     private static partial int GetSocketOption(int socket, int level, int option, void* value, uint* length);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int StatX(int directory, string path, int flags, uint mask, byte* status);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     internal static partial int Poll(PollEntry* entries, nuint count, int milliseconds);

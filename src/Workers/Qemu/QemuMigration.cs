@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cutpoint.Workers.Qemu.Monitor;
 
 namespace Cutpoint.Workers.Qemu;
 
@@ -27,11 +28,10 @@ public sealed record QemuMigration(string Status, string? Error)
 
     internal static QemuMigration Parse(JsonElement answer)
     {
-        string? Text(string name) => answer.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         var ram = answer.TryGetProperty("ram", out var statistics) && statistics.ValueKind == JsonValueKind.Object ? statistics : default;
         long Count(string name) =>
             ram.ValueKind == JsonValueKind.Object && ram.TryGetProperty(name, out var value) && value.TryGetInt64(out var count) ? count : 0;
-        return new QemuMigration(Text("status") ?? "none", Text("error-desc"))
+        return new QemuMigration(answer.Text("status") ?? "none", answer.Text("error-desc"))
         {
             Transferred = Count("transferred"),
             Remaining = Count("remaining"),

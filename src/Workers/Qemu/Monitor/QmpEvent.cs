@@ -9,7 +9,5 @@ namespace Cutpoint.Workers.Qemu.Monitor;
 public readonly record struct QmpEvent(string Name, DateTimeOffset Timestamp, JsonElement Data)
 {
     /// <summary>A text member of the data, or null.</summary>
-    public string? Text(string member) =>
-        Data.ValueKind == JsonValueKind.Object && Data.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString() : null;
+    public string? Text(string member) => Data.Text(member);
 }

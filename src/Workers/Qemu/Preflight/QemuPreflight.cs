@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text.Json;
+using Cutpoint.Formats.Qemu;
+using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Monitor;
+
+namespace Cutpoint.Workers.Qemu.Preflight;
+
+/// <summary>Looks at a guest through its monitor and /proc, and changes nothing.</summary>
+public static class QemuPreflight
+{
+    /// <summary>Looks at a guest.</summary>
+    /// <param name="monitor">Its monitor.</param>
+    /// <param name="uri">How the user named it.</param>
+    /// <param name="cancellation">Ends the look.</param>
+    /// <exception cref="SnapshotException">QEMU does not answer, or not in a way that is understood.</exception>
+    public static async Task<QemuInspection> InspectAsync(QmpClient monitor, GuestUri uri, CancellationToken cancellation)
+    {
+        var status = monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+        var migration = monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
+        var capabilities = monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation);
+        var name = monitor.ExecuteAsync("query-name", cancellation);
+        var disks = monitor.ExecuteAsync("query-block", cancellation);
+        var backends = monitor.ExecuteAsync("query-memdev", cancellation);
+        var tree = ReadMemoryTreeAsync(monitor, cancellation);
+        var machine = QemuIdentity.ReadAsync(monitor, cancellation);
+        await Task.WhenAll(status, migration, capabilities, name, disks, backends, tree, machine);
+
+        var process = QemuProcess.Read(monitor.PeerProcessId);
+        var identity = await machine;
+        var ranges = Map(await tree, identity.Blocks);
+        return new QemuInspection
+        {
+            Description = new GuestDescription
+            {
+                Driver = "qemu",
+                Name = (await name).Text("name") ?? Path.GetFileNameWithoutExtension(monitor.Path),
+                Uri = uri.Text,
+                Version = identity.Version.ToString(),
+                MachineType = identity.MachineType,
+                CpuModel = identity.CpuModel,
+                CpuCount = identity.CpuCount,
+                Accelerator = identity.Accelerator,
+                CommandLine = process.CommandLine,
+                Blocks = identity.Blocks,
+                Memory = ranges,
+                Disks = [.. Disks(await disks)],
+                WasRunning = (await status).Running,
+                Properties = Properties(process),
+            },
+            Version = identity.Version,
+            Status = await status,
+            Migration = await migration,
+            Capabilities = await capabilities,
+            Backings = await BackingsAsync(monitor, identity.Blocks, ranges, await backends, cancellation),
+        };
+    }
+
+    /// <summary>The guest-physical map as it is now. Firmware and BARs change it, so a checkpoint takes that of the cut.</summary>
+    public static async Task<IReadOnlyList<MemoryRange>> ReadMemoryMapAsync(
+        QmpClient monitor, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation) =>
+        Map(await ReadMemoryTreeAsync(monitor, cancellation), blocks);
+
+    private static Task<string> ReadMemoryTreeAsync(QmpClient monitor, CancellationToken cancellation) =>
+        monitor.HumanMonitorAsync("info mtree -f", cancellation);
+
+    private static MemoryRange[] Map(string tree, IReadOnlyList<RamBlock> blocks)
+    {
+        var map = GuestPhysicalMap.ParseFlatView(tree, [.. blocks.Select(block => new QemuRamBlock(block.Name, block.Length))]);
+        return [.. map.Ranges.Select(range => new MemoryRange(range.Address, range.Length, range.Block, (ulong)range.Offset))];
+    }
+
+    private static IEnumerable<string> Disks(JsonElement answer)
+    {
+        foreach (var disk in answer.EnumerateArray())
+        {
+            if (disk.TryGetProperty("inserted", out var inserted) && inserted.Text("file") is { } file) yield return file;
+        }
+    }
+
+    private static Dictionary<string, string> Properties(QemuProcess process)
+    {
+        var properties = new Dictionary<string, string>();
+        if (process.Directory is { } directory) properties[QemuInspection.DirectoryProperty] = directory;
+        if (process.Executable is { } executable) properties[QemuInspection.ExecutableProperty] = executable;
+        return properties;
+    }
+
+    private static async Task<IReadOnlyList<QemuRamBacking>> BackingsAsync(
+        QmpClient monitor, IReadOnlyList<RamBlock> blocks, IReadOnlyList<MemoryRange> ranges, JsonElement backends, CancellationToken cancellation)
+    {
+        var ids = backends.EnumerateArray().Select(backend => backend.Text("id")).OfType<string>().ToHashSet();
+        var map = ids.Count > 0 && monitor.PeerProcessId is { } process ? ProcessMap.TryRead(process) : null;
+        var backings = new List<QemuRamBacking>();
+        foreach (var block in blocks)
+        {
+            // Machine types before 4.0 name the block by the backend's path in the object tree.
+            var backend = ids.FirstOrDefault(id => block.Name == id || block.Name == "/objects/" + id);
+            var backing = backend is null || map is null ? null : await SharedAsync(monitor, block, ranges, map, cancellation);
+            backings.Add((backing ?? new QemuRamBacking(block, QemuRamKind.Private)) with { Backend = backend });
+        }
+        return backings;
+    }
+
+    /// <summary>
+    /// What QEMU's process has mapped shared where the block is. QEMU's own word decides where that is, since several backends may have one size and one name.
+    /// </summary>
+    private static async Task<QemuRamBacking?> SharedAsync(
+        QmpClient monitor, RamBlock block, IReadOnlyList<MemoryRange> ranges, ProcessMap map, CancellationToken cancellation)
+    {
+        if (ranges.FirstOrDefault(range => range.Block == block.Name) is not { } range) return null;
+        var answer = await monitor.HumanMonitorAsync(string.Create(CultureInfo.InvariantCulture, $"gpa2hva {range.Address:#x}"), cancellation);
+        const string Address = " is 0x";
+        var at = answer.LastIndexOf(Address, StringComparison.Ordinal);
+        if (at < 0) return null;
+        var digits = answer.AsSpan(at + Address.Length).Trim();
+        if (!ulong.TryParse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var address)) return null;
+        if (map.At(address) is not { IsShared: true } mapping) return null;
+        var path = map.OpenablePath(mapping);
+        return new QemuRamBacking(block, path == mapping.Path ? QemuRamKind.NamedFile : QemuRamKind.NamelessFile)
+        {
+            Path = path, FileOffset = mapping.Offset + (long)(address - mapping.Start) - (long)range.Offset,
+        };
+    }
+}
