@@ -28,6 +28,8 @@ public sealed record DeviceSection(string Name, uint Instance, uint Version, uin
     /// <summary>Offset of the section's type octet in the stream it came from.</summary>
     public long StreamOffset { get; init; }
 
+    internal long PayloadOffset => StreamOffset + 1 + 4 + 1 + System.Text.Encoding.UTF8.GetByteCount(Name) + 4 + 4;
+
     /// <inheritdoc/>
     public override string ToString() => $"{Name}/{Instance} v{Version}";
 }

@@ -14,4 +14,7 @@ public sealed record FieldDescription(string Name, string Type, int Size)
 
     /// <summary>The layout inside, for "struct", "vstruct" and "tmp".</summary>
     public StateDescription? State { get; init; }
+
+    /// <summary>Octets on the wire of all elements.</summary>
+    public long WireLength => (long)Size * (ArrayLength ?? 1);
 }

@@ -7,6 +7,13 @@ namespace Cutpoint.Formats.Qemu;
 /// </summary>
 public interface IQemuStreamVisitor
 {
+    /// <summary>
+    /// True while no further page can be taken. The parser looks after every page and then returns to its caller, who makes room and goes
+    /// on;
+    /// <see cref="QemuStreamParser.ParseAsync"/> awaits <see cref="DrainAsync"/>.
+    /// </summary>
+    bool IsFull => false;
+
     /// <summary>The configuration; before everything else.</summary>
     void OnConfiguration(QemuConfiguration configuration);
 
@@ -20,6 +27,8 @@ public interface IQemuStreamVisitor
     void OnPage(int block, long offset, ReadOnlySpan<byte> page);
 
     /// <summary>A page that is all zero.</summary>
+    /// <param name="block">Number of the block in the list.</param>
+    /// <param name="offset">Octets from the start of the block; a multiple of the page size, inside the block.</param>
     void OnZeroPage(int block, long offset);
 
     /// <summary>
@@ -60,4 +69,7 @@ public interface IQemuStreamVisitor
     void OnDiskData(string device, long offset, ReadOnlySpan<byte> data)
     {
     }
+
+    /// <summary>Makes room after <see cref="IsFull"/>. Called by <see cref="QemuStreamParser.ParseAsync"/> alone.</summary>
+    ValueTask DrainAsync(CancellationToken cancellation) => ValueTask.CompletedTask;
 }
