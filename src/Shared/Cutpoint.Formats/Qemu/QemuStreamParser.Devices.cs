@@ -63,7 +63,8 @@ public sealed partial class QemuStreamParser
             case (byte)QemuSectionKind.Part or (byte)QemuSectionKind.End:
                 return cursor.TryRead32(out var id) && _sections.ContainsKey(id);
             default:
-                return cursor.TryRead(SwitchoverStart.Length - 1, out var command) && type == SwitchoverStart[0] && command.SequenceEqual(SwitchoverStart[1..]);
+                return type == SwitchoverStart[0] &&
+                    cursor.TryRead(SwitchoverStart.Length - 1, out var command) && command.SequenceEqual(SwitchoverStart[1..]);
         }
     }
 
@@ -85,7 +86,7 @@ public sealed partial class QemuStreamParser
     private void Hold(OctetBuffer buffer, ReadOnlySpan<byte> input)
     {
         if (input.Length > _options.DeviceStateLimit - _early.Sum(e => e.Octets.Length) - _devices.Octets.Length)
-            throw Malformed($"more than {_options.DeviceStateLimit} octets of device state", "raise the limit for a guest that has so much");
+            throw Malformed($"more than {_options.DeviceStateLimit} octets of device state", "raise the limit for such a guest");
         buffer.Append(input);
     }
 }
