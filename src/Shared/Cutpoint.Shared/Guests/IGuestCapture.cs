@@ -57,12 +57,9 @@ public interface IGuestCapture : IAsyncDisposable
     SnapshotException? Loss { get; }
 
     /// <summary>Begins: may change the guest's settings, never its state.</summary>
-    /// <param name="sinks">
-    /// The sink of each RAM block by its number. A transport that receives pages in the machine's order emits into them side by side; one that reads blocks itself
-    /// uses the sink its unit is called with, which is the same.
-    /// </param>
+    /// <param name="sinks">Where pages go, and how fast.</param>
     /// <param name="cancellation">Ends the attempt.</param>
-    ValueTask BeginAsync(Func<int, IUnitSink> sinks, CancellationToken cancellation);
+    ValueTask BeginAsync(ICaptureSinks sinks, CancellationToken cancellation);
 
     /// <summary>Stops the guest. A guest that was paused before is not touched.</summary>
     /// <returns>When it was known to be stopped.</returns>
