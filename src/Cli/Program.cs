@@ -1,3 +1,5 @@
 using Cutpoint.Cli;
+using Cutpoint.Workers.Qemu.Guard;
 
-return await CommandLine.RunAsync(args);
+// The guard of a capture is this program too. It must be there soon and hold little, so it goes past the command line.
+return args is [GuardCommand.Verb] ? await GuardProgram.RunAsync() : await CommandLine.RunAsync(args);
