@@ -55,7 +55,8 @@ install_packages() {
             || fail "may not install $* (neither root nor sudo) — install them, then run this again"
         root=(sudo)
     fi
-    "${root[@]}" apt-get -qq update && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$@" > /dev/null \
+    "${root[@]}" apt-get -qq update \
+        && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$@" > /dev/null \
         || fail "apt could not install $* — check that this machine reaches its Debian mirror"
 }
 
@@ -70,8 +71,9 @@ install_sdk() {
     [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
     echo "Installing the .NET SDK ${version%.*} into artifacts/dotnet with Microsoft's script"
     mkdir -p "$private_sdk"
-    curl -fsSL --retry 3 -o "$script" https://dot.net/v1/dotnet-install.sh \
-        || fail "cannot download https://dot.net/v1/dotnet-install.sh — check the network, or install a .NET SDK $version or later 10.0 yourself"
+    curl -fsSL --retry 3 -o "$script" https://dot.net/v1/dotnet-install.sh 2> "$private_sdk/install.log" \
+        || fail "cannot download https://dot.net/v1/dotnet-install.sh ($(tail -n 1 "$private_sdk/install.log")) — check the network, or install
+a .NET SDK $version or later 10.0 yourself"
     bash "$script" --channel "${version%.*.*}.0" --install-dir "$private_sdk" --no-path > "$private_sdk/install.log" 2>&1 \
         || fail "Microsoft's install script failed, its words are in artifacts/dotnet/install.log — check the network, or install the SDK yourself"
     find_sdk || fail "the SDK in artifacts/dotnet does not satisfy global.json — install a .NET SDK $version or later 10.0"
