@@ -62,6 +62,8 @@ public sealed class QemuSession : IAsyncDisposable
     /// <summary>Why the guest is no longer in this session's hand, or null.</summary>
     public SnapshotException? Loss => Volatile.Read(ref _loss);
 
+    internal int GuardProcessId => _guard.Identity.Id;
+
     /// <summary>Connects, after putting back what a killed job may have left in this guest. Changes nothing else.</summary>
     /// <param name="socketPath">The monitor's socket.</param>
     /// <param name="options">How to use it.</param>
@@ -115,7 +117,7 @@ public sealed class QemuSession : IAsyncDisposable
             var path = _options.Intents.Write(intent);
             try
             {
-                // A guest that was paused before may stand as long as it likes.
+                // A guest that was paused before may stand still as long as it likes.
                 var limit = WasRunning ? _options.FreezeLimit : null;
                 await Monitor.RerouteAsync((socket, stop) => _guard.ArmAsync(socket, path, limit, stop), cancellation);
             }

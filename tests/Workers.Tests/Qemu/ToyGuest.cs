@@ -115,6 +115,8 @@ internal sealed partial class ToyGuest : IAsyncDisposable
 
     internal void Kill() => _process.Kill();
 
+    internal Task WaitForExitAsync() => _process.WaitForExitAsync();
+
     public async ValueTask DisposeAsync()
     {
         _process.Kill();

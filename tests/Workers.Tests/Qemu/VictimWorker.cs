@@ -1,24 +1,79 @@
+using System.Diagnostics;
 using System.Globalization;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Guard;
 
 namespace Cutpoint.Workers.Tests.Qemu;
 
-/// <summary>A worker in a process of its own: changes a guest as ordered, says so on standard output, and waits to be killed.</summary>
-internal static class VictimWorker
+/// <summary>A worker in a process of its own: changes a guest as ordered, says so on standard output, and waits for what the test does to it.</summary>
+internal sealed class VictimWorker : IAsyncDisposable
 {
     internal const string Verb = "worker";
 
+    private readonly Process _process;
+
+    private VictimWorker(Process process) => _process = process;
+
+    internal int ProcessId => _process.Id;
+
+    /// <summary>Starts the worker and returns when the guest is in the state the order wants.</summary>
+    internal static async Task<VictimWorker> StartAsync(ToyGuest guest, string order, TimeSpan? freezeLimit)
+    {
+        var limit = ((long)(freezeLimit?.TotalMilliseconds ?? 0)).ToString(CultureInfo.InvariantCulture);
+        var process = Process.Start(new ProcessStartInfo(
+            TestProgram.Dotnet, TestProgram.Arguments(Verb, guest.Socket, guest.SessionOptions.Intents.Directory, limit, order))
+        {
+            RedirectStandardOutput = true,
+        })!;
+        var line = await process.StandardOutput.ReadLineAsync();
+        Assert.Equal("ready", line);
+        return new VictimWorker(process);
+    }
+
+    internal async Task<string?> NextLineAsync() => await _process.StandardOutput.ReadLineAsync();
+
+    internal void Signal(int signal) => TestProcess.Signal(_process.Id, signal);
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
     internal static async Task<int> RunAsync(string[] orders)
     {
-        var (socket, intents, limit) = (orders[0], orders[1], TimeSpan.FromMilliseconds(int.Parse(orders[2], CultureInfo.InvariantCulture)));
-        await using var session = await QemuSession.ConnectAsync(
-            socket, new QemuSessionOptions { Intents = new FreezeIntents(intents), FreezeLimit = limit, Guard = TestProgram.Guard }, default);
-        await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["x-ignore-shared"] = true }, default);
+        var limit = int.Parse(orders[2], CultureInfo.InvariantCulture);
+        await using var session = await QemuSession.ConnectAsync(orders[0], new QemuSessionOptions
+        {
+            Intents = new FreezeIntents(orders[1]), Guard = TestProgram.Guard, FreezeLimit = limit == 0 ? null : TimeSpan.FromMilliseconds(limit),
+        }, default);
         await session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, default);
-        await session.StopAsync(default);
-        Console.WriteLine("stopped");
-        await Task.Delay(Timeout.Infinite);
+        await (orders[3] switch
+        {
+            "stop" => StopAsync(session),
+            "background" => BackgroundAsync(session, orders[0]),
+            _ => throw new ArgumentException(orders[3]),
+        });
+        Console.WriteLine("ready");
+        await Task.Delay(Timeout.Infinite, session.Lost).ContinueWith(_ => { }, TaskScheduler.Default);
+        Console.WriteLine(session.Loss!.Message);
         return 0;
+    }
+
+    private static async Task StopAsync(QemuSession session)
+    {
+        await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["x-ignore-shared"] = true }, default);
+        await session.StopAsync(default);
+    }
+
+    private static async Task BackgroundAsync(QemuSession session, string socket)
+    {
+        await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["background-snapshot"] = true }, default);
+        using var file = File.OpenHandle(Path.ChangeExtension(socket, "stream"), FileMode.Create, FileAccess.ReadWrite);
+        using var events = session.Monitor.Subscribe("STOP");
+        await session.SendDescriptorAsync("m", file, default);
+        await session.MigrateAsync("m", default);
+        await events.WaitAsync(_ => true, TimeSpan.FromSeconds(10), default);
     }
 }

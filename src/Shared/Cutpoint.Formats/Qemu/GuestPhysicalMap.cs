@@ -26,5 +26,5 @@ public sealed class GuestPhysicalMap
     /// <param name="text">The whole answer.</param>
     /// <param name="blocks">The RAM blocks; ranges of other names are left out.</param>
     /// <exception cref="MalformedInputException">No such view in the text.</exception>
-    public static GuestPhysicalMap ParseFlatView(string text, IReadOnlyList<QemuRamBlock> blocks) => throw new NotSupportedException();
+    public static GuestPhysicalMap ParseFlatView(string text, IReadOnlyList<QemuRamBlock> blocks) => new(FlatView.Parse(text, blocks));
 }

@@ -109,7 +109,7 @@ public static class QemuPreflight
         QmpClient monitor, RamBlock block, IReadOnlyList<MemoryRange> ranges, ProcessMap map, CancellationToken cancellation)
     {
         if (ranges.FirstOrDefault(range => range.Block == block.Name) is not { } range) return null;
-        var answer = await monitor.HumanMonitorAsync(string.Create(CultureInfo.InvariantCulture, $"gpa2hva {range.Address:#x}"), cancellation);
+        var answer = await monitor.HumanMonitorAsync(string.Create(CultureInfo.InvariantCulture, $"gpa2hva 0x{range.Address:x}"), cancellation);
         const string Address = " is 0x";
         var at = answer.LastIndexOf(Address, StringComparison.Ordinal);
         if (at < 0) return null;

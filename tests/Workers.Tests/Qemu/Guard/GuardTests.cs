@@ -1,0 +1,258 @@
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Guard;
+using Cutpoint.Workers.Qemu.Monitor;
+
+namespace Cutpoint.Workers.Tests.Qemu.Guard;
+
+/// <summary>Whatever dies, the guest runs on and stands as it was found.</summary>
+public sealed class GuardTests
+{
+    private static readonly TimeSpan FreezeLimit = TimeSpan.FromSeconds(5);
+
+    [Fact]
+    public async Task A_guest_runs_on_and_is_put_back_when_its_worker_is_killed_between_stop_and_cont()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var before = await SettingsAsync(guest);
+        await using (var worker = await VictimWorker.StartAsync(guest, "stop", FreezeLimit))
+        {
+            worker.Signal(TestProcess.Kill);
+            await guest.WaitUntilItCountsAsync().WaitAsync(FreezeLimit);
+        }
+        await WaitUntilNothingIsOpenAsync(guest);
+        Assert.Equal(before, await SettingsAsync(guest));
+        var outcome = Assert.Single(guest.SessionOptions.Intents.TakeOutcomes());
+        Assert.Contains("the worker ended: continued the guest", outcome, StringComparison.Ordinal);
+        Assert.Equal(0, await guest.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_guest_runs_on_when_its_worker_hangs_beyond_the_freeze_limit_and_the_worker_learns_of_it()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using var worker = await VictimWorker.StartAsync(guest, "stop", TimeSpan.FromMilliseconds(300));
+        worker.Signal(TestProcess.Stop);
+        await guest.WaitUntilItCountsAsync().WaitAsync(FreezeLimit);
+        worker.Signal(TestProcess.Continue);
+        Assert.Contains("the freeze limit of 300 ms was reached: continued the guest", await worker.NextLineAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_worker_thaws_by_itself_when_its_guard_is_killed()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var before = await SettingsAsync(guest);
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default))
+        {
+            await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["x-ignore-shared"] = true }, default);
+            await session.StopAsync(default);
+            TestProcess.Signal(session.GuardProcessId, TestProcess.Kill);
+            await guest.WaitUntilItCountsAsync().WaitAsync(FreezeLimit);
+            await LossAsync(session);
+            Assert.Contains("the guard process was killed; continued the guest, put back", session.Loss!.Message, StringComparison.Ordinal);
+            var refused = await Assert.ThrowsAsync<SnapshotException>(session.ContinueAsync);
+            Assert.Equal(session.Loss.Message, refused.Message);
+        }
+        Assert.Equal(before, await SettingsAsync(guest));
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
+    }
+
+    [Fact]
+    public async Task The_next_job_thaws_a_guest_whose_worker_and_guard_were_both_killed()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var before = await SettingsAsync(guest);
+        await using (var worker = await VictimWorker.StartAsync(guest, "stop", FreezeLimit))
+        {
+            var guard = ReadIntent(guest).Guard.Id;
+            worker.Signal(TestProcess.Stop);
+            TestProcess.Signal(guard, TestProcess.Kill);
+            worker.Signal(TestProcess.Kill);
+        }
+        Assert.Equal("paused", await StatusAsync(guest));
+        var outcome = Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(null, default));
+        Assert.Null(outcome.Problem);
+        Assert.Equal((true, "running"), (outcome.Thawed, outcome.Status));
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(before, await SettingsAsync(guest));
+        Assert.Empty(await guest.SessionOptions.Intents.RecoverAsync(null, default));
+    }
+
+    [Fact]
+    public async Task Recovery_does_not_touch_a_guest_whose_job_is_alive()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        await session.StopAsync(default);
+        var outcome = Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(guest.Socket, default));
+        Assert.Equal(("held", false), (outcome.Status, outcome.Thawed));
+        Assert.Equal("paused", (await session.QueryStatusAsync(default)).Name);
+    }
+
+    [Fact]
+    public async Task Recovery_forgets_a_guest_that_has_ended()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using (var worker = await VictimWorker.StartAsync(guest, "stop", FreezeLimit))
+        {
+            var guard = ReadIntent(guest).Guard.Id;
+            worker.Signal(TestProcess.Stop);
+            TestProcess.Signal(guard, TestProcess.Kill);
+            worker.Signal(TestProcess.Kill);
+        }
+        guest.Kill();
+        await guest.WaitForExitAsync();
+        Assert.Equal("gone", Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(null, default)).Status);
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
+    }
+
+    [Fact]
+    public async Task A_guest_that_was_paused_before_stays_paused_whoever_dies()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await ExecuteAsync(guest, "stop");
+        await using (var worker = await VictimWorker.StartAsync(guest, "stop", TimeSpan.FromMilliseconds(1)))
+        {
+            worker.Signal(TestProcess.Kill);
+        }
+        await WaitUntilNothingIsOpenAsync(guest);
+        Assert.Equal("paused", await StatusAsync(guest));
+    }
+
+    [Fact]
+    public async Task A_guest_is_left_stopped_only_when_the_checkpoint_is_safe()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var stay = guest.SessionOptions with { FreezeLimit = null };
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, stay, default))
+        {
+            await session.StopAsync(default);
+        }
+        Assert.Equal("running", await StatusAsync(guest));
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, stay, default))
+        {
+            await session.StopAsync(default);
+            session.KeepStopped();
+        }
+        Assert.Equal("paused", await StatusAsync(guest));
+        Assert.Empty(Directory.GetFiles(stay.Intents.Directory));
+    }
+
+    [Fact]
+    public async Task A_background_snapshot_is_never_cancelled_but_waited_for()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", "512");
+        await using (var worker = await VictimWorker.StartAsync(guest, "background", FreezeLimit))
+        {
+            worker.Signal(TestProcess.Kill);
+        }
+        await WaitUntilNothingIsOpenAsync(guest);
+        Assert.Contains("waited for the background snapshot", Assert.Single(guest.SessionOptions.Intents.TakeOutcomes()), StringComparison.Ordinal);
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        Assert.Equal("completed", (await monitor.QueryMigrationAsync(TimeSpan.FromSeconds(5), default)).Status);
+        // A frozen CPU would hang this command for ever.
+        await monitor.ExecuteAsync("stop", default);
+    }
+
+    [Fact]
+    public async Task The_guard_ends_a_write_QEMU_hangs_in_because_the_worker_does_not_read()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions with { FreezeLimit = TimeSpan.FromSeconds(1) }, default);
+        await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["pause-before-switchover"] = true }, default);
+        await session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, default);
+        var (ours, theirs) = UnixSocketPair.Create();
+        using (ours)
+        {
+            using (theirs) await session.SendDescriptorAsync("m", theirs, default);
+            using var events = session.Monitor.Subscribe("MIGRATION");
+            var enough = new CancellationTokenSource();
+            var drain = DrainAsync(ours, enough.Token);
+            await session.MigrateAsync("m", default);
+            await events.WaitAsync(next => next.Text("status") == "pre-switchover", TimeSpan.FromSeconds(10), default);
+            await enough.CancelAsync();
+            await drain;
+            // The rest is the device state, more than the socket holds: QEMU's main loop writes it, and nobody reads.
+            _ = session.ContinueMigrationAsync(default).ContinueWith(task => task.Exception, TaskScheduler.Default);
+            await LossAsync(session);
+            Assert.Contains("the freeze limit of 1000 ms was reached", session.Loss!.Message, StringComparison.Ordinal);
+        }
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_session_tells_that_its_guest_has_died()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        await session.ArmAsync(default);
+        guest.Kill();
+        await LossAsync(session);
+        Assert.Contains("has ended", session.Loss!.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
+    }
+
+    [Fact]
+    public async Task A_guard_that_cannot_be_started_is_a_preflight_error()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var missing = guest.SessionOptions with { Guard = new GuardCommand("/nonexistent/cutpoint", []) };
+        var error = await Assert.ThrowsAsync<SnapshotException>(() => QemuSession.ConnectAsync(guest.Socket, missing, default));
+        Assert.True(error.IsPreflight);
+        var ends = guest.SessionOptions with { Guard = new GuardCommand("/bin/false", []) };
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, ends, default);
+        error = await Assert.ThrowsAsync<SnapshotException>(() => session.StopAsync(default));
+        Assert.Contains("ended with code 1", error.Message, StringComparison.Ordinal);
+        Assert.Equal("running", (await session.QueryStatusAsync(default)).Name);
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
+    }
+
+    private static async Task LossAsync(QemuSession session)
+    {
+        var lost = new TaskCompletionSource();
+        await using var registration = session.Lost.Register(lost.SetResult);
+        await lost.Task.WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
+    private static async Task DrainAsync(System.Net.Sockets.Socket socket, CancellationToken enough)
+    {
+        var sink = new byte[1 << 16];
+        try
+        {
+            while (await socket.ReceiveAsync(sink, enough) > 0) ;
+        }
+        catch (OperationCanceledException)
+        {
+            // Enough was read.
+        }
+    }
+
+    private static FreezeIntent ReadIntent(ToyGuest guest) =>
+        FreezeIntents.Read(Directory.GetFiles(guest.SessionOptions.Intents.Directory, "*.intent").Single())!;
+
+    private static Task WaitUntilNothingIsOpenAsync(ToyGuest guest) =>
+        guest.UntilAsync(() => Directory.GetFiles(guest.SessionOptions.Intents.Directory, "*.intent").Length == 0);
+
+    private static async Task<string> StatusAsync(ToyGuest guest)
+    {
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        return (await monitor.QueryStatusAsync(TimeSpan.FromSeconds(5), default)).Name;
+    }
+
+    private static async Task ExecuteAsync(ToyGuest guest, string command)
+    {
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        await monitor.ExecuteAsync(command, default);
+    }
+
+    private static async Task<string> SettingsAsync(ToyGuest guest)
+    {
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        var capabilities = await monitor.ExecuteAsync("query-migrate-capabilities", default);
+        var parameters = await monitor.ExecuteAsync("query-migrate-parameters", default);
+        return capabilities.GetRawText() + parameters.GetRawText();
+    }
+}
