@@ -1,0 +1,230 @@
+using Microsoft.Data.Sqlite;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// What a repository holds and where, in SQLite: an index over the packs that can be rebuilt from them, and the instant of commit. Safe for
+/// concurrent use; other processes may have it open too.
+/// </summary>
+internal sealed class Catalog(CatalogConnection connection) : IDisposable
+{
+    public const string FileName = "catalog.db";
+
+    private readonly Lock _gate = new();
+
+    /// <summary>The packs a job is known to have pinned, so that most finds need no write.</summary>
+    private readonly HashSet<(Ulid Job, long Pack)> _pinned = [];
+
+    private SqliteCommand? _findSection;
+
+    public string Path => connection.Path;
+
+    /// <summary>Where a section of that identity is, or null.</summary>
+    public SectionRef? Find(Digest identity) => Locked(() => FindRow(identity)?.Section);
+
+    /// <summary>Where a section of that identity is, or null; its pack stays until the job has ended.</summary>
+    public SectionRef? FindAndPin(Digest identity, Ulid job) => Locked(() =>
+    {
+        if (FindRow(identity) is not { } found) return (SectionRef?)null;
+        if (_pinned.Contains((job, found.Pack))) return found.Section;
+        return connection.Write(
+            () =>
+            {
+                // Asked again under the write lock: a collection may have taken the pack in between.
+                if (FindRow(identity) is not { } row) return (SectionRef?)null;
+                connection.Execute("INSERT OR IGNORE INTO pin (job, pack) VALUES ($0, $1)", job.ToString(), row.Pack);
+                _pinned.Add((job, row.Pack));
+                return row.Section;
+            },
+            isDurable: false);
+    });
+
+    /// <summary>Keeps every pack of a checkpoint until the job has ended.</summary>
+    /// <returns>False when the checkpoint is gone.</returns>
+    public bool PinCheckpoint(Ulid checkpoint, Ulid job) => Locked(() => connection.Write(
+        () => connection.Execute(
+            "INSERT OR IGNORE INTO pin (job, pack) SELECT $0, pack FROM checkpoint_pack WHERE checkpoint = $1", job.ToString(), checkpoint.ToString()) > 0
+            || connection.Scalar("SELECT 1 FROM checkpoint WHERE id = $0", checkpoint.ToString()) is not null,
+        isDurable: false));
+
+    /// <summary>Lets go of what a job kept.</summary>
+    public void Unpin(Ulid job) => Locked(() =>
+    {
+        _pinned.RemoveWhere(pin => pin.Job == job);
+        return connection.Write(() => connection.Execute("DELETE FROM pin WHERE job = $0", job.ToString()), isDurable: false);
+    });
+
+    /// <summary>Makes checkpoints visible, with the packs they came with: all in one transaction, durable when this returns.</summary>
+    /// <param name="packs">Packs that are new.</param>
+    /// <param name="commits">Commit records found in packs, with what their manifests name.</param>
+    public void Commit(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits) => Locked(() => connection.Write(
+        () =>
+        {
+            var ids = new Dictionary<PackId, long>();
+            foreach (var pack in packs) ids.Add(pack.Id, Insert(pack));
+            foreach (var commit in commits) Insert(commit, ids);
+            return true;
+        },
+        isDurable: true));
+
+    /// <summary>Takes a checkpoint out of the listing.</summary>
+    /// <returns>False when it is not there.</returns>
+    public bool Remove(Ulid checkpoint) => Locked(() => connection.Write(
+        () => connection.Execute("DELETE FROM checkpoint WHERE id = $0", checkpoint.ToString()) > 0, isDurable: true));
+
+    /// <summary>Every checkpoint, oldest first.</summary>
+    public IReadOnlyList<CheckpointInfo> List() => Locked(() => CatalogListing.Read(connection));
+
+    /// <summary>Where the manifest of a guest is.</summary>
+    public SectionRef FindManifest(Ulid checkpoint, string guest) => Locked(() => Single(
+        "SELECT g.root, p.name, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE g.checkpoint = $0 AND g.name = $1",
+        checkpoint.ToString(),
+        guest));
+
+    /// <summary>Where the commit record of a checkpoint is.</summary>
+    public SectionRef FindCommit(Ulid checkpoint) => Locked(() => Single(
+        "SELECT c.root, p.name, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE c.id = $0", checkpoint.ToString()));
+
+    /// <summary>Every pack with its length.</summary>
+    public IReadOnlyDictionary<PackId, long> Packs() => Locked(() => PackRows("SELECT name, length FROM pack"));
+
+    /// <summary>The packs a checkpoint needs.</summary>
+    public IReadOnlyDictionary<PackId, long> Packs(Ulid checkpoint) => Locked(() => PackRows(
+        "SELECT p.name, p.length FROM checkpoint_pack c JOIN pack p ON p.id = c.pack WHERE c.checkpoint = $0", checkpoint.ToString()));
+
+    /// <summary>The sections the catalog has in a pack, in order.</summary>
+    public IReadOnlyList<SectionRef> Sections(PackId pack) => Locked(() =>
+    {
+        using var command = connection.Command(
+            "SELECT s.identity, p.name, s.offset, s.length FROM section s JOIN pack p ON p.id = s.pack WHERE p.name = $0 ORDER BY s.offset", pack.ToString());
+        using var reader = command.ExecuteReader();
+        var sections = new List<SectionRef>();
+        while (reader.Read()) sections.Add(ReadRef(reader));
+        return sections;
+    });
+
+    /// <summary>The jobs that keep packs.</summary>
+    public IReadOnlyList<Ulid> PinningJobs() => Locked(() =>
+    {
+        using var command = connection.Command("SELECT DISTINCT job FROM pin");
+        using var reader = command.ExecuteReader();
+        var jobs = new List<Ulid>();
+        while (reader.Read()) jobs.Add(CatalogListing.ParseUlid(reader.GetString(0)));
+        return jobs;
+    });
+
+    /// <summary>Takes out, or only names, every pack that no checkpoint needs and no job keeps.</summary>
+    public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun) => Locked(() => connection.Write(
+        () =>
+        {
+            const string Unused = "id NOT IN (SELECT pack FROM checkpoint_pack) AND id NOT IN (SELECT pack FROM pin)";
+            var packs = PackRows($"SELECT name, length FROM pack WHERE {Unused}");
+            if (dryRun || packs.Count == 0) return packs;
+            connection.Execute($"DELETE FROM section WHERE pack IN (SELECT id FROM pack WHERE {Unused})");
+            connection.Execute($"DELETE FROM pack WHERE {Unused}");
+            return packs;
+        },
+        isDurable: true));
+
+    /// <summary>What SQLite itself finds wrong with the file.</summary>
+    public IReadOnlyList<string> Check() => Locked(connection.Check);
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _findSection?.Dispose();
+            connection.Dispose();
+        }
+    }
+
+    private T Locked<T>(Func<T> work)
+    {
+        lock (_gate) return connection.Run(work);
+    }
+
+    private (SectionRef Section, long Pack)? FindRow(Digest identity)
+    {
+        if (_findSection is null)
+        {
+            _findSection = connection.Command(
+                "SELECT s.identity, p.name, s.offset, s.length, s.pack FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0", new byte[Digest.Length]);
+            _findSection.Prepare();
+        }
+        _findSection.Parameters[0].Value = identity.ToArray();
+        using var reader = _findSection.ExecuteReader();
+        return reader.Read() ? (ReadRef(reader), reader.GetInt64(4)) : null;
+    }
+
+    private long Insert(CatalogPack pack)
+    {
+        var id = (long)connection.Scalar(
+            "INSERT INTO pack (name, length) VALUES ($0, $1) RETURNING id", pack.Id.ToString(), pack.Length)!;
+        using var command = connection.Command(
+            "INSERT OR IGNORE INTO section (identity, pack, offset, length) VALUES ($0, $1, $2, $3)", new byte[Digest.Length], id, 0L, 0L);
+        command.Prepare();
+        foreach (var entry in pack.Entries)
+        {
+            if (!entry.IsSection) continue;
+            command.Parameters[0].Value = entry.Digest.ToArray();
+            command.Parameters[2].Value = entry.Offset;
+            command.Parameters[3].Value = (long)entry.Length;
+            command.ExecuteNonQuery();
+        }
+        return id;
+    }
+
+    private void Insert(CatalogCommit commit, Dictionary<PackId, long> ids)
+    {
+        var id = commit.Info.Id.ToString();
+        connection.Execute(
+            "INSERT INTO checkpoint (id, name, created, root, pack, offset, length) VALUES ($0, $1, $2, $3, $4, $5, $6)",
+            id, commit.Info.Name, commit.Info.CreatedAt.ToUnixTimeMilliseconds(), commit.Info.Root.ToArray(), PackRow(commit.Record.Pack, ids), commit.Record.Offset,
+            (long)commit.Record.Length);
+        foreach (var (name, value) in commit.Info.Labels)
+            connection.Execute("INSERT INTO label (checkpoint, name, value) VALUES ($0, $1, $2)", id, name, value);
+        var packs = new HashSet<long> { PackRow(commit.Record.Pack, ids) };
+        for (var ordinal = 0; ordinal < commit.Info.Guests.Count; ordinal++)
+        {
+            var guest = commit.Info.Guests[ordinal];
+            var manifest = commit.Manifests[ordinal];
+            connection.Execute(
+                "INSERT INTO guest (checkpoint, ordinal, name, root, pack, offset, length, logical, content, reused, stored) "
+                + "VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                id, (long)ordinal, guest.Name, guest.Root.ToArray(), PackRow(manifest.Pack, ids), manifest.Offset, (long)manifest.Length, guest.LogicalBytes,
+                guest.ContentBytes, guest.ReusedBytes, guest.StoredBytes);
+            packs.Add(PackRow(manifest.Pack, ids));
+        }
+        foreach (var identity in commit.Sections)
+        {
+            // The row decides, not the job: another job may have stored the same content first.
+            if (FindRow(identity) is { } found) packs.Add(found.Pack);
+            else if (!commit.MayBeDamaged) throw new InvalidOperationException($"checkpoint {id} names section {identity}, which is not stored");
+        }
+        foreach (var pack in packs) connection.Execute("INSERT INTO checkpoint_pack (checkpoint, pack) VALUES ($0, $1)", id, pack);
+    }
+
+    private long PackRow(PackId pack, Dictionary<PackId, long> ids) =>
+        ids.TryGetValue(pack, out var id) ? id : (long)connection.Scalar("SELECT id FROM pack WHERE name = $0", pack.ToString())!;
+
+    private SectionRef Single(string query, params ReadOnlySpan<object?> values)
+    {
+        using var command = connection.Command(query, values);
+        using var reader = command.ExecuteReader();
+        if (!reader.Read())
+            throw new SnapshotException(ErrorCode.NotFound, "the checkpoint was forgotten meanwhile", "look at 'cutpoint list'");
+        return ReadRef(reader);
+    }
+
+    private Dictionary<PackId, long> PackRows(string query, params ReadOnlySpan<object?> values)
+    {
+        using var command = connection.Command(query, values);
+        using var reader = command.ExecuteReader();
+        var packs = new Dictionary<PackId, long>();
+        while (reader.Read()) packs[CatalogListing.ParsePack(reader.GetString(0))] = reader.GetInt64(1);
+        return packs;
+    }
+
+    private static SectionRef ReadRef(SqliteDataReader reader) => new(
+        CatalogListing.ReadDigest(reader, 0), CatalogListing.ParsePack(reader.GetString(1)), reader.GetInt64(2), checked((int)reader.GetInt64(3)));
+}

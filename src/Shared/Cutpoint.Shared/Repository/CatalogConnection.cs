@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Cutpoint.Compression;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// The SQLite file of a catalog: opening it with the system's library, its schema, and the wording of its errors. One caller at a time.
+/// </summary>
+internal sealed class CatalogConnection : IDisposable
+{
+    private const int MinLibraryVersion = 3_040_000;
+    private const int BusyTimeoutSeconds = 30;
+
+    private static readonly Lazy<bool> Library = new(LoadLibrary);
+
+    private readonly SqliteConnection _connection;
+
+    private CatalogConnection(string path, SqliteConnection connection)
+    {
+        Path = path;
+        _connection = connection;
+    }
+
+    public string Path { get; }
+
+    /// <summary>Opens a catalog.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="isReadOnly">True when the directory cannot be written: nobody writes the file then, so nothing is locked.</param>
+    /// <param name="create">True to make a new one.</param>
+    public static CatalogConnection Open(string path, bool isReadOnly = false, bool create = false)
+    {
+        _ = Library.Value;
+        if (!create && !File.Exists(path))
+        {
+            throw new SnapshotException(ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
+        }
+        var builder = new SqliteConnectionStringBuilder
+        {
+            DataSource = isReadOnly ? $"file:{Uri.EscapeDataString(path)}?immutable=1" : path,
+            Mode = isReadOnly ? SqliteOpenMode.ReadOnly : create ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite,
+            DefaultTimeout = BusyTimeoutSeconds,
+            Pooling = false,
+        };
+        var connection = new CatalogConnection(path, new SqliteConnection(builder.ConnectionString));
+        try
+        {
+            connection.Start(isReadOnly, create);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A command whose parameters are named $0, $1 and so on.</summary>
+    public SqliteCommand Command(string text, params ReadOnlySpan<object?> values)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = text;
+        for (var index = 0; index < values.Length; index++)
+            command.Parameters.AddWithValue(string.Create(CultureInfo.InvariantCulture, $"${index}"), values[index] ?? DBNull.Value);
+        return command;
+    }
+
+    /// <summary>Runs statements without a result.</summary>
+    /// <returns>Rows changed.</returns>
+    public int Execute(string text, params ReadOnlySpan<object?> values)
+    {
+        using var command = Command(text, values);
+        return command.ExecuteNonQuery();
+    }
+
+    /// <summary>The first column of the first row, or null.</summary>
+    public object? Scalar(string text, params ReadOnlySpan<object?> values)
+    {
+        using var command = Command(text, values);
+        return command.ExecuteScalar();
+    }
+
+    /// <summary>Runs reads or statements that commit by themselves, and words their errors.</summary>
+    public T Run<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (SqliteException error)
+        {
+            throw Translate(error);
+        }
+    }
+
+    /// <summary>Runs work in one transaction that holds the write lock from its start.</summary>
+    /// <param name="work">The work; an exception rolls it back.</param>
+    /// <param name="isDurable">True when it must survive a power cut from the moment this returns; else only the end of the process.</param>
+    public T Write<T>(Func<T> work, bool isDurable) => Run(() =>
+    {
+        Execute(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+        Execute("BEGIN IMMEDIATE");
+        try
+        {
+            var result = work();
+            Execute("COMMIT");
+            return result;
+        }
+        catch
+        {
+            // A full disk may have rolled back already; then there is no transaction to end and the first error is the one to tell.
+            if (raw.sqlite3_get_autocommit(_connection.Handle) == 0) Execute("ROLLBACK");
+            throw;
+        }
+    });
+
+    /// <summary>What SQLite itself finds wrong with the file; empty when nothing.</summary>
+    public IReadOnlyList<string> Check() => Run(() =>
+    {
+        using var command = Command("PRAGMA integrity_check(10)");
+        using var reader = command.ExecuteReader();
+        var findings = new List<string>();
+        while (reader.Read())
+        {
+            if (reader.GetString(0) is var text and not "ok") findings.Add(text);
+        }
+        return findings;
+    });
+
+    public void Dispose() => _connection.Dispose();
+
+    private void Start(bool isReadOnly, bool create) => Run(() =>
+    {
+        _connection.Open();
+        Execute("PRAGMA foreign_keys = ON");
+        if (!isReadOnly) Execute("PRAGMA journal_mode = WAL");
+        var version = (int)(long)Scalar("PRAGMA user_version")!;
+        if (version > CatalogSchema.Version)
+        {
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"the catalog {Path} has version {version}, this program knows {CatalogSchema.Version}", "use a newer version of Cutpoint");
+        }
+        if (version == 0 && !create) throw Damaged("it has no tables");
+        if (version == CatalogSchema.Version) return true;
+        if (isReadOnly)
+        {
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"the catalog {Path} is of version {version} and cannot be written", "make it writable once, so that it is brought up to date");
+        }
+        return Write(
+            () =>
+            {
+                // Somebody else may have done it while this process waited for the lock.
+                version = (int)(long)Scalar("PRAGMA user_version")!;
+                for (var step = version; step < CatalogSchema.Version; step++) Execute(CatalogSchema.Steps[step]);
+                Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {CatalogSchema.Version}"));
+                return true;
+            },
+            isDurable: true);
+    });
+
+    private SnapshotException Translate(SqliteException error)
+    {
+        const int Busy = 5, Locked = 6, ReadOnly = 8, Corrupt = 11, Full = 13, CannotOpen = 14, NotADatabase = 26;
+        return error.SqliteErrorCode switch
+        {
+            Busy or Locked => new SnapshotException(
+                ErrorCode.Locked, $"the catalog {Path} was busy for {BusyTimeoutSeconds} seconds", "try again when other jobs have ended", error) { IsTransient = true },
+            ReadOnly => new SnapshotException(ErrorCode.Failed, $"the catalog {Path} cannot be written", "check owner and mode of the repository", error),
+            Full => new SnapshotException(
+                ErrorCode.NoSpace, $"no space left to write the catalog {Path}", "free space, or run 'cutpoint forget' and 'cutpoint gc'", error),
+            CannotOpen => new SnapshotException(ErrorCode.Failed, $"the catalog {Path} cannot be opened", "check owner and mode of the repository", error),
+            Corrupt or NotADatabase => Damaged(error.Message, error),
+            _ => Damaged(error.Message, error),
+        };
+    }
+
+    private SnapshotException Damaged(string reason, Exception? inner = null) => new(
+        ErrorCode.VerificationFailed, $"the catalog {Path} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'", inner);
+
+    private static bool LoadLibrary()
+    {
+        var handle = NativeLibraries.Load(NativeLibraries.Sqlite);
+        NativeLibrary.SetDllImportResolver(typeof(SQLite3Provider_e_sqlite3).Assembly, (name, _, _) => name == "e_sqlite3" ? handle : 0);
+        raw.SetProvider(new SQLite3Provider_e_sqlite3());
+        var version = raw.sqlite3_libversion_number();
+        if (version >= MinLibraryVersion) return true;
+        throw new SnapshotException(
+            ErrorCode.Incompatible,
+            $"{NativeLibraries.Sqlite} is of version {raw.sqlite3_libversion().utf8_to_string()}; 3.40 or newer is needed",
+            "upgrade the Debian package libsqlite3-0") { IsPreflight = true };
+    }
+}

@@ -1,0 +1,62 @@
+namespace Cutpoint.Repository;
+
+/// <summary>The tables of the catalog, as steps from version to version. A step that was released never changes.</summary>
+internal static class CatalogSchema
+{
+    /// <summary>Step n leads from version n to version n + 1; PRAGMA user_version says where a file stands.</summary>
+    public static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE property (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE pack (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            length INTEGER NOT NULL);
+        CREATE TABLE section (
+            identity BLOB PRIMARY KEY,
+            pack INTEGER NOT NULL REFERENCES pack (id),
+            offset INTEGER NOT NULL,
+            length INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX section_pack ON section (pack);
+        CREATE TABLE checkpoint (
+            id TEXT PRIMARY KEY,
+            name TEXT,
+            created INTEGER NOT NULL,
+            root BLOB NOT NULL,
+            pack INTEGER NOT NULL REFERENCES pack (id),
+            offset INTEGER NOT NULL,
+            length INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX checkpoint_name ON checkpoint (name);
+        CREATE TABLE label (
+            checkpoint TEXT NOT NULL REFERENCES checkpoint (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (checkpoint, name)) WITHOUT ROWID;
+        CREATE TABLE guest (
+            checkpoint TEXT NOT NULL REFERENCES checkpoint (id) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            root BLOB NOT NULL,
+            pack INTEGER NOT NULL REFERENCES pack (id),
+            offset INTEGER NOT NULL,
+            length INTEGER NOT NULL,
+            logical INTEGER NOT NULL,
+            content INTEGER NOT NULL,
+            reused INTEGER NOT NULL,
+            stored INTEGER NOT NULL,
+            PRIMARY KEY (checkpoint, ordinal)) WITHOUT ROWID;
+        CREATE TABLE checkpoint_pack (
+            checkpoint TEXT NOT NULL REFERENCES checkpoint (id) ON DELETE CASCADE,
+            pack INTEGER NOT NULL REFERENCES pack (id),
+            PRIMARY KEY (checkpoint, pack)) WITHOUT ROWID;
+        CREATE INDEX checkpoint_pack_pack ON checkpoint_pack (pack);
+        CREATE TABLE pin (
+            job TEXT NOT NULL,
+            pack INTEGER NOT NULL REFERENCES pack (id) ON DELETE CASCADE,
+            PRIMARY KEY (job, pack)) WITHOUT ROWID;
+        """,
+    ];
+
+    /// <summary>The version this program writes, and the newest it reads.</summary>
+    public static int Version => Steps.Length;
+}

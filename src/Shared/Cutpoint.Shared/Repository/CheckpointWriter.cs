@@ -1,0 +1,325 @@
+using System.Collections.Concurrent;
+using Cutpoint.Formats.Ber;
+using Cutpoint.Guests;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// Writes one checkpoint into packs of its own, and makes it visible by one commit. Disposing without a commit removes what was written; a
+/// process that dies leaves it to <c>gc</c>. <see cref="Encode(PageChunk)"/> may be called concurrently; of the other calls one at a time runs, the others wait.
+/// </summary>
+public sealed class CheckpointWriter : IAsyncDisposable
+{
+    private readonly DirectoryRepository _repository;
+    private readonly CheckpointOptions _options;
+    private readonly JobRegistration _registration;
+    private readonly SectionEncoder _encoder;
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly ConcurrentDictionary<Digest, SectionRef> _own = new();
+    private readonly List<GuestManifestBuilder> _guests = [];
+    private readonly List<CatalogPack> _finished = [];
+    private readonly List<string> _paths = [];
+    private Task _flushing = Task.CompletedTask;
+    private PackWriter? _pack;
+    private bool _isEnded;
+
+    internal CheckpointWriter(DirectoryRepository repository, CheckpointOptions options, JobRegistration registration)
+    {
+        _repository = repository;
+        _options = options;
+        _registration = registration;
+        _encoder = new SectionEncoder(options.Codec, Find);
+    }
+
+    /// <summary>The job's name, and that of the checkpoint to be.</summary>
+    public Ulid Id => _registration.Id;
+
+    /// <summary>A directory for the job's scratch files; it goes when the writer is disposed.</summary>
+    public string ScratchDirectory => _registration.Directory;
+
+    /// <summary>Octets in this job's packs so far.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>What the job notes about itself, as JSON; stored with the commit.</summary>
+    public string Record { get; set; } = "{}";
+
+    /// <summary>Adds a guest.</summary>
+    /// <param name="name">Its name, unique within the checkpoint, 1 to 255 octets.</param>
+    /// <param name="blocks">Its RAM blocks; chunks name a block by its place in this list.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    public ValueTask<GuestManifestBuilder> AddGuestAsync(string name, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation) =>
+        InTurnAsync(() => AddGuest(name, blocks), cancellation);
+
+    /// <summary>
+    /// Adds a guest whose pages are those of an earlier checkpoint until others take their place. Nothing is copied; blocks of the same name and length are
+    /// taken over, devices are not.
+    /// </summary>
+    /// <param name="name">Its name, unique within the checkpoint.</param>
+    /// <param name="blocks">Its RAM blocks.</param>
+    /// <param name="based">The guest it starts from. The reader must stay open until the call returns.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    /// <exception cref="SnapshotException">The earlier checkpoint was forgotten meanwhile.</exception>
+    public ValueTask<GuestManifestBuilder> AddGuestAsync(
+        string name, IReadOnlyList<RamBlock> blocks, GuestReader based, CancellationToken cancellation) => InTurnAsync(
+        () =>
+        {
+            ArgumentNullException.ThrowIfNull(based);
+            if (!_repository.Catalog.PinCheckpoint(based.Checkpoint, Id))
+                throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {based.Checkpoint} was forgotten meanwhile", "name another base");
+            var guest = AddGuest(name, blocks);
+            guest.StartFrom(based.Manifest, based.SectionRefs);
+            return guest;
+        },
+        cancellation);
+
+    /// <summary>
+    /// Encodes the pages of a chunk, unless equal content is stored already. CPU-bound; safe for concurrent use. Takes the chunk over.
+    /// </summary>
+    public EncodedSection Encode(PageChunk chunk) => _encoder.Encode(chunk);
+
+    /// <summary>
+    /// Appends a section of pages and notes in the guest's manifest where they are. Takes the section over. What is appended later counts more, so the
+    /// calls for one page must come in the order of its contents.
+    /// </summary>
+    /// <exception cref="SnapshotException">The pack cannot be written; the job cannot go on.</exception>
+    public ValueTask AppendAsync(GuestManifestBuilder guest, EncodedSection section, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(guest);
+        ArgumentNullException.ThrowIfNull(section);
+        return AppendOwnedAsync(guest, section, cancellation);
+    }
+
+    /// <summary>Stores the state of a unit without pages. One of the same unit takes the place of the earlier.</summary>
+    public async ValueTask AppendAsync(GuestManifestBuilder guest, DeviceState device, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(guest);
+        ArgumentNullException.ThrowIfNull(device);
+        CheckpointOptions.CheckText(device.Unit.Name, "the unit's name", 1);
+        await InTurnAsync(
+            () =>
+            {
+                var info = new DeviceInfo(device.Unit, device.Version, device.State.Length, device.Description.Length)
+                {
+                    StateSections = StoreState(guest, device.State.Span),
+                    DescriptionSections = StoreState(guest, device.Description.Span),
+                };
+                guest.Apply(info);
+                return info;
+            },
+            cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Returns when everything appended so far is durable.</summary>
+    public async ValueTask FlushAsync(CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            await _flushing.WaitAsync(cancellation).ConfigureAwait(false);
+            if (_pack is { } pack) await Task.Run(pack.Flush, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>
+    /// Makes the checkpoint durable and visible, as a whole: before this returns nobody sees it, and when it throws nobody ever will.
+    /// </summary>
+    /// <exception cref="SnapshotException">It could not be stored.</exception>
+    public async ValueTask<CheckpointInfo> CommitAsync(CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            ThrowIfEnded();
+            if (_guests.Count == 0) throw new InvalidOperationException("A checkpoint has at least one guest.");
+            await _flushing.WaitAsync(cancellation).ConfigureAwait(false);
+            return await Task.Run(() => Commit(cancellation), cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Ends the job. Without a commit before, its packs are removed.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            await _flushing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _pack?.Dispose();
+            _encoder.Dispose();
+            if (!_isEnded)
+            {
+                foreach (var path in _paths) File.Delete(path);
+            }
+            _isEnded = true;
+            _repository.Catalog.Unpin(Id);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, _repository.Packs.Directory, "remove packs of");
+        }
+        finally
+        {
+            _registration.Dispose();
+            _turn.Release();
+        }
+    }
+
+    private GuestManifestBuilder AddGuest(string name, IReadOnlyList<RamBlock> blocks)
+    {
+        CheckpointOptions.CheckText(name, "the guest's name", 1);
+        ArgumentNullException.ThrowIfNull(blocks);
+        if (_guests.Exists(other => other.Name == name))
+        {
+            throw new SnapshotException(ErrorCode.Usage, $"two guests of the checkpoint are named '{name}'", "give each guest a name of its own")
+            {
+                IsPreflight = true,
+            };
+        }
+        foreach (var block in blocks)
+        {
+            CheckpointOptions.CheckText(block.Name, "the name of a RAM block", 1);
+            if (block.Length <= 0 || block.Length % Paging.PageSize != 0) throw new ArgumentException($"RAM block '{block.Name}' has no whole pages.", nameof(blocks));
+        }
+        var guest = new GuestManifestBuilder(name, [.. blocks]);
+        _guests.Add(guest);
+        return guest;
+    }
+
+    private SectionRef? Find(Digest identity) =>
+        _own.TryGetValue(identity, out var own) ? own : _repository.Catalog.FindAndPin(identity, Id);
+
+    private async ValueTask AppendOwnedAsync(GuestManifestBuilder guest, EncodedSection section, CancellationToken cancellation)
+    {
+        using (section)
+        {
+            await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                ThrowIfEnded();
+                var number = section.RawLength == 0 ? 0 : Store(guest, section);
+                guest.Apply(section.Block, section.Extents, number);
+            }
+            finally
+            {
+                _turn.Release();
+            }
+        }
+    }
+
+    private int[] StoreState(GuestManifestBuilder guest, ReadOnlySpan<byte> octets)
+    {
+        var sections = new int[DeviceInfo.SectionCount(octets.Length)];
+        for (var index = 0; index < sections.Length; index++)
+        {
+            var start = index * Paging.SectionSize;
+            using var section = _encoder.Encode(octets.Slice(start, Math.Min(Paging.SectionSize, octets.Length - start)));
+            sections[index] = Store(guest, section);
+        }
+        return sections;
+    }
+
+    private int Store(GuestManifestBuilder guest, EncodedSection section)
+    {
+        // Equal chunks may have been encoded side by side; the first to come is the one that is stored.
+        if (_own.TryGetValue(section.Identity, out var own)) return guest.Number(own, isReused: false);
+        if (section.Existing is { } existing) return guest.Number(existing, isReused: true);
+        var pack = PackWithRoom(section.Length);
+        own = pack.Append(PackFormat.SectionTag, section.Identity, section.Value).In(pack.Id);
+        WrittenBytes += section.Length;
+        guest.StoredBytes += section.Length;
+        _own[section.Identity] = own;
+        return guest.Number(own, isReused: false);
+    }
+
+    private PackWriter PackWithRoom(int length)
+    {
+        if (_pack is not null && _pack.Length + length > _options.PackSize) FinishPack();
+        if (_pack is not null) return _pack;
+        var id = new PackId(Id, _paths.Count + 1);
+        _paths.Add(Path.Combine(_repository.Packs.Directory, id.FileName));
+        return _pack = PackWriter.Create(_repository.Packs.Directory, new PackHeader(_repository.Id, id));
+    }
+
+    /// <summary>Finishes the pack and makes it durable beside the work that goes on. An error of that comes up with the next call that waits for it.</summary>
+    private void FinishPack()
+    {
+        var pack = _pack!;
+        pack.Finish();
+        _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
+        _pack = null;
+        var before = _flushing;
+        _flushing = Task.Run(async () =>
+        {
+            using (pack)
+            {
+                await before.ConfigureAwait(false);
+                pack.Flush();
+            }
+        });
+    }
+
+    private CheckpointInfo Commit(CancellationToken cancellation)
+    {
+        using var reader = new SectionReader(_repository.Packs);
+        foreach (var guest in _guests) new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
+        cancellation.ThrowIfCancellationRequested();
+
+        var manifests = new List<SectionRef>();
+        var guests = new List<GuestInfo>();
+        var sections = new HashSet<Digest>();
+        foreach (var guest in _guests)
+        {
+            var manifest = guest.Build(out var content, out var reused);
+            var value = ManifestFormat.Write(manifest, out var root);
+            manifests.Add(AppendValue(PackFormat.ManifestTag, root, value));
+            guest.StoredBytes += value.Length;
+            guests.Add(new GuestInfo(guest.Name, root, guest.Blocks.Sum(block => block.Length), content, reused, guest.StoredBytes));
+            sections.UnionWith(manifest.Sections);
+        }
+        _flushing.GetAwaiter().GetResult();
+        _pack!.Flush();
+
+        // Everything the record names is durable now, so the record may be found after a crash.
+        var info = new CheckpointInfo(Id, _options.Name, _repository.Now, default, _options.Labels, guests);
+        var record = CommitFormat.Write(info, Record, out var commitRoot);
+        info = info with { Root = commitRoot };
+        var place = AppendValue(PackFormat.CommitTag, commitRoot, record);
+        FinishPack();
+        _flushing.GetAwaiter().GetResult();
+        cancellation.ThrowIfCancellationRequested();
+        _repository.Catalog.Commit(_finished, [new CatalogCommit(info, place, manifests, sections)]);
+        _isEnded = true;
+        return info;
+    }
+
+    private SectionRef AppendValue(BerTag tag, Digest digest, ReadOnlySpan<byte> value)
+    {
+        var pack = PackWithRoom(value.Length);
+        var entry = pack.Append(tag, digest, value);
+        WrittenBytes += value.Length;
+        return entry.In(pack.Id);
+    }
+
+    private async ValueTask<T> InTurnAsync<T>(Func<T> work, CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            ThrowIfEnded();
+            return work();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private void ThrowIfEnded() => ObjectDisposedException.ThrowIf(_isEnded, this);
+}

@@ -1,0 +1,194 @@
+using Cutpoint.Compression;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// A repository in a directory: packs, and a catalog in SQLite. Any number of processes of one machine may use it at once; docs/formats/repository.md
+/// says what waits for what. Safe for concurrent use.
+/// </summary>
+public sealed class DirectoryRepository : IAsyncDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly RepositoryLock _use;
+
+    private DirectoryRepository(RepositoryPaths paths, RepositoryFile file, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
+    {
+        _time = time;
+        _use = use;
+        Paths = paths;
+        IsReadOnly = isReadOnly;
+        Id = file.RepositoryId;
+        Hasher = new PageHasher(file.HashSecret);
+        Catalog = new Catalog(catalog);
+        Packs = new PackFiles(paths.Packs);
+    }
+
+    /// <summary>The repository's name for programs.</summary>
+    public Ulid Id { get; }
+
+    /// <summary>Absolute path of the directory.</summary>
+    public string Directory => Paths.Root;
+
+    /// <summary>Where RAM files of restored guests lie. Exists unless the repository is read-only.</summary>
+    public string RunDirectory => Paths.Run;
+
+    /// <summary>True when the directory cannot be written: checkpoints can be read, nothing else.</summary>
+    public bool IsReadOnly { get; }
+
+    /// <summary>Hashes pages under the repository's secret; the hashes of every chunk that is stored come from it.</summary>
+    public PageHasher Hasher { get; }
+
+    internal RepositoryPaths Paths { get; }
+
+    internal Catalog Catalog { get; }
+
+    internal PackFiles Packs { get; }
+
+    internal DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <summary>Creates a repository and opens it. The directory is created when it is not there; else it must be empty.</summary>
+    /// <exception cref="SnapshotException">The directory is in use or cannot be written.</exception>
+    public static async ValueTask<DirectoryRepository> InitAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        ArgumentNullException.ThrowIfNull(time);
+        cancellation.ThrowIfCancellationRequested();
+        var paths = new RepositoryPaths(location.Directory);
+        try
+        {
+            if (System.IO.Directory.Exists(paths.Root) && System.IO.Directory.EnumerateFileSystemEntries(paths.Root).Any())
+            {
+                throw new SnapshotException(ErrorCode.Usage, $"{paths.Root} is not empty", "name a directory that is empty or not there") { IsPreflight = true };
+            }
+            PosixFile.CreateDirectory(paths.Root);
+            paths.CreateAll();
+            using (CatalogConnection.Open(paths.Catalog, create: true))
+            {
+            }
+            // The file that makes the directory a repository comes last.
+            PosixFile.WriteAtomically(paths.File, RepositoryFile.Create(time).Write());
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, paths.Root, "create a repository in");
+        }
+        return await OpenAsync(location, time, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Opens a repository.</summary>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), its catalog is damaged, or it is being repaired.</exception>
+    public static ValueTask<DirectoryRepository> OpenAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        ArgumentNullException.ThrowIfNull(time);
+        cancellation.ThrowIfCancellationRequested();
+        var paths = new RepositoryPaths(location.Directory);
+        var file = RepositoryFile.Read(paths.Root);
+        var isReadOnly = !PosixFile.IsWritable(paths.Root);
+        try
+        {
+            if (!isReadOnly) paths.CreateAll();
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, paths.Root, "write");
+        }
+        var use = RepositoryLock.Share(paths, isReadOnly);
+        try
+        {
+            return ValueTask.FromResult(new DirectoryRepository(paths, file, isReadOnly, use, CatalogConnection.Open(paths.Catalog, isReadOnly), time));
+        }
+        catch
+        {
+            use.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts a checkpoint.</summary>
+    /// <exception cref="SnapshotException">The repository cannot be written.</exception>
+    public ValueTask<CheckpointWriter> BeginAsync(CheckpointOptions options, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        cancellation.ThrowIfCancellationRequested();
+        options.Check();
+        ThrowIfReadOnly();
+        return ValueTask.FromResult(new CheckpointWriter(this, options, JobRegistration.Create(Paths.Jobs, options.Purpose, _time)));
+    }
+
+    /// <summary>Every committed checkpoint, oldest first.</summary>
+    public ValueTask<IReadOnlyList<CheckpointInfo>> ListAsync(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Catalog.List());
+    }
+
+    /// <summary>The checkpoint a user means: an id or its beginning, a name, or <c>latest</c>.</summary>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or there are several (<see cref="ErrorCode.Usage"/>).</exception>
+    public async ValueTask<CheckpointInfo> ResolveAsync(string text, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return CheckpointSelection.Resolve(await ListAsync(cancellation).ConfigureAwait(false), text, Directory);
+    }
+
+    /// <summary>Opens a checkpoint for reading.</summary>
+    /// <exception cref="SnapshotException">It is gone, or its manifests are damaged.</exception>
+    public ValueTask<CheckpointReader> OpenCheckpointAsync(CheckpointInfo checkpoint, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        cancellation.ThrowIfCancellationRequested();
+        // Nothing can be collected where nothing can be written, so nothing has to be kept either.
+        var registration = IsReadOnly ? null : JobRegistration.Create(Paths.Jobs, "read", _time);
+        var reader = new SectionReader(Packs);
+        try
+        {
+            if (registration is not null && !Catalog.PinCheckpoint(checkpoint.Id, registration.Id))
+                throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {checkpoint.Id} was forgotten meanwhile", "look at 'cutpoint list'");
+            var place = Catalog.FindCommit(checkpoint.Id);
+            var record = "";
+            var info = Packs.Read(place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
+            if (info.Root != checkpoint.Root) throw Contradiction(checkpoint.Id, "commit record");
+            var guests = new List<GuestReader>();
+            foreach (var guest in info.Guests)
+            {
+                var at = Catalog.FindManifest(info.Id, guest.Name);
+                var manifest = Packs.Read(at.Pack, pack => ManifestFormat.Read(pack.ReadValue(at.Offset, at.Length), at.Offset));
+                if (manifest.Root != guest.Root) throw Contradiction(checkpoint.Id, $"manifest of guest '{guest.Name}'");
+                guests.Add(new GuestReader(this, reader, info.Id, manifest));
+            }
+            return ValueTask.FromResult(new CheckpointReader(this, registration, reader, info, record, guests));
+        }
+        catch
+        {
+            reader.Dispose();
+            if (registration is not null)
+            {
+                using (registration) Catalog.Unpin(registration.Id);
+            }
+            throw;
+        }
+    }
+
+    /// <summary>Closes the repository. Its readers and writers must be disposed of before.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Catalog.Dispose();
+        Packs.Dispose();
+        _use.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    internal void ThrowIfReadOnly()
+    {
+        if (IsReadOnly)
+        {
+            throw new SnapshotException(ErrorCode.Failed, $"the repository {Directory} is read-only", "mount it writable, check its mode, or use another repository")
+            {
+                IsPreflight = true,
+            };
+        }
+    }
+
+    private static SnapshotException Contradiction(Ulid checkpoint, string what) => new(
+        ErrorCode.VerificationFailed, $"the {what} of checkpoint {checkpoint} is another one than the catalog says", "run 'cutpoint verify', then 'cutpoint repair'");
+}

@@ -1,0 +1,116 @@
+using System.Text.Json;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// Says to every process that a job runs, and proves it: a directory <c>jobs/ID</c> with the owner's name and a file that the owner keeps locked. The
+/// system drops the lock when the process dies, so a lock that can be had belongs to a dead job, whatever numbers processes have by then.
+/// </summary>
+internal sealed class JobRegistration : IDisposable
+{
+    private const string LockName = "lock";
+    private const string OwnerName = "owner.json";
+    private const int MaxOwnerLength = 64 << 10;
+
+    private readonly FileStream _lock;
+
+    private JobRegistration(Ulid id, string directory, FileStream @lock)
+    {
+        Id = id;
+        Directory = directory;
+        _lock = @lock;
+    }
+
+    public Ulid Id { get; }
+
+    /// <summary>The job's own directory, for its scratch files; gone when the job has ended.</summary>
+    public string Directory { get; }
+
+    public static JobRegistration Create(string jobs, string purpose, TimeProvider time)
+    {
+        var id = Ulid.Create(time);
+        var directory = Path.Combine(jobs, id.ToString());
+        try
+        {
+            PosixFile.CreateDirectory(directory);
+            var @lock = PosixFile.Create(Path.Combine(directory, LockName), FileShare.None);
+            using (var owner = PosixFile.Create(Path.Combine(directory, OwnerName)))
+                owner.Write(JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
+            return new JobRegistration(id, directory, @lock);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, directory, "create");
+        }
+    }
+
+    /// <summary>True while the process that runs a job lives.</summary>
+    public static bool IsAlive(string jobs, Ulid id)
+    {
+        try
+        {
+            using (File.OpenHandle(Path.Combine(jobs, id.ToString(), LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None)) return false;
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>Every job that has a directory, alive or not, with its owner when it says who that is.</summary>
+    public static IReadOnlyList<(Ulid Id, JobOwner? Owner)> List(string jobs)
+    {
+        var found = new List<(Ulid, JobOwner?)>();
+        if (!System.IO.Directory.Exists(jobs)) return found;
+        foreach (var directory in System.IO.Directory.EnumerateDirectories(jobs))
+        {
+            if (Ulid.TryParse(Path.GetFileName(directory), out var id)) found.Add((id, ReadOwner(Path.Combine(directory, OwnerName))));
+        }
+        found.Sort((left, right) => left.Item1.CompareTo(right.Item1));
+        return found;
+    }
+
+    /// <summary>Who owns a job or lock, or null when that cannot be told.</summary>
+    public static JobOwner? ReadOwner(string path)
+    {
+        try
+        {
+            return new FileInfo(path).Length > MaxOwnerLength ? null : JsonSerializer.Deserialize(File.ReadAllBytes(path), RepositoryJson.Default.JobOwner);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error) || error is JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Removes the directory of a job that has ended.</summary>
+    public static void Remove(string jobs, Ulid id)
+    {
+        var directory = Path.Combine(jobs, id.ToString());
+        try
+        {
+            if (System.IO.Directory.Exists(directory)) System.IO.Directory.Delete(directory, recursive: true);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, directory, "remove");
+        }
+    }
+
+    /// <summary>Ends the job: its directory goes first, while it is locked, so that nobody takes it for a dead one.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            Remove(Path.GetDirectoryName(Directory)!, Id);
+        }
+        finally
+        {
+            _lock.Dispose();
+        }
+    }
+}

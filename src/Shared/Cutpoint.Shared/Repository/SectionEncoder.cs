@@ -1,0 +1,96 @@
+using System.Buffers.Binary;
+using Cutpoint.Compression;
+using Cutpoint.Formats;
+using Cutpoint.Guests;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// Makes sections of page chunks and of device state: one SHA-256 pass over the content, one compression, one XXH3 pass over the result.
+/// Safe for concurrent use; a call works on the caller's thread and allocates a small object per section, nothing per page.
+/// </summary>
+public sealed class SectionEncoder : IDisposable
+{
+    private readonly CodecKind _kind;
+    private readonly IBlockCodec _codec;
+    private readonly Func<Digest, SectionRef?>? _known;
+    private readonly NativeBufferPool _buffers;
+
+    /// <summary>Creates an encoder.</summary>
+    /// <param name="codec">How payloads are compressed.</param>
+    /// <param name="known">Says where a section of that identity is stored already, or null; called concurrently.</param>
+    /// <param name="retained">How many idle buffers of 4 MiB are kept.</param>
+    public SectionEncoder(Codec codec, Func<Digest, SectionRef?>? known = null, int retained = 8)
+    {
+        _kind = codec.Kind;
+        _codec = codec.CreateSectionCodec();
+        _known = known;
+        _buffers = new NativeBufferPool(SectionHead.MaxSectionLength, retained);
+    }
+
+    /// <summary>
+    /// Encodes the pages of a chunk. Takes the chunk over and gives its buffer back to its pool before it returns, also when it throws. The hashes of
+    /// the chunk must be there.
+    /// </summary>
+    public EncodedSection Encode(PageChunk chunk)
+    {
+        ArgumentNullException.ThrowIfNull(chunk);
+        using (chunk)
+        {
+            if (chunk.PageCount == 0) return new EncodedSection(SectionKind.Pages, default, 0, chunk.Block, chunk.Extents);
+            Span<byte> masks = stackalloc byte[1 + (Paging.ExtentsPerSection * sizeof(ulong))];
+            masks[0] = (byte)SectionKind.Pages;
+            var used = 1;
+            foreach (var extent in chunk.Extents)
+            {
+                if (extent.Present == 0) continue;
+                BinaryPrimitives.WriteUInt64BigEndian(masks[used..], extent.Present);
+                used += sizeof(ulong);
+            }
+            return Encode(SectionKind.Pages, masks[..used], chunk.Pages, chunk.Hashes, chunk.Block, chunk.Extents);
+        }
+    }
+
+    /// <summary>Encodes octets that only their unit understands.</summary>
+    /// <param name="state">1 to 4 Mi octets.</param>
+    public EncodedSection Encode(ReadOnlySpan<byte> state)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(state.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(state.Length, Paging.SectionSize);
+        return Encode(SectionKind.State, [(byte)SectionKind.State], state, [], 0, []);
+    }
+
+    /// <summary>Frees idle buffers; those that are out are freed when they come back.</summary>
+    public void Dispose() => _buffers.Dispose();
+
+    internal static Digest Identify(ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content) => Sha256.Of(kindAndMasks, content);
+
+    private EncodedSection Encode(
+        SectionKind kind, ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block, ReadOnlySpan<ExtentPages> extents)
+    {
+        var identity = Identify(kindAndMasks, content);
+        if (_known?.Invoke(identity) is { } existing)
+            return new EncodedSection(kind, identity, content.Length, block, extents) { Existing = existing };
+        var buffer = _buffers.Rent();
+        try
+        {
+            var codec = _kind;
+            var room = buffer.Span;
+            if (!_codec.TryCompress(content, room.Slice(SectionHead.MaxLength, content.Length), out var length) || length >= content.Length)
+            {
+                codec = CodecKind.None;
+                length = content.Length;
+                content.CopyTo(room[SectionHead.MaxLength..]);
+            }
+            var writer = new BackwardWriter(room[..(SectionHead.MaxLength + length)]);
+            writer.Contents(length);
+            SectionHead.Write(ref writer, kind, codec, content.Length, identity, kindAndMasks[1..], hashes);
+            return new EncodedSection(kind, identity, content.Length, block, extents, buffer, writer.Start, writer.Written.Length);
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Text;
+using Cutpoint.Guests;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Shared.Tests.Repository;
+
+public class CheckpointTests
+{
+    private static readonly RamBlock Ram = new("pc.ram", (6 << 20) + 8192);
+    private static readonly RamBlock Video = new("vga.vram", 256 << 10);
+
+    [Fact]
+    public async Task A_checkpoint_gives_back_memory_devices_and_description()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = new GuestModel(1, Ram, Video).Fill(60);
+        CheckpointInfo taken;
+        await using (var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default))
+        {
+            taken = await model.TakeAsync(repository, new CheckpointOptions { Name = "first", Labels = new Dictionary<string, string> { ["a"] = "b" } });
+        }
+        await using var again = await DirectoryRepository.OpenAsync(RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default);
+        var listed = Assert.Single(await again.ListAsync(default));
+        Assert.Equivalent(taken, listed);
+        await using var reader = await again.OpenCheckpointAsync(listed, default);
+        var guest = reader.Guest(null);
+        Assert.Equal("model:guest", guest.Manifest.Description.Uri);
+        Assert.Equal(Blocks(model), guest.Manifest.Description.Blocks);
+        Assert.Equal("""{"passes":1}""", guest.Manifest.Record);
+        Assert.Equal(["cpu/0 12", "timer/1 3"], guest.Manifest.Devices.Select(device => $"{device.Unit} {device.Version}"));
+        Assert.Equal("cpu state", Encoding.UTF8.GetString(await guest.ReadStateAsync(guest.Manifest.Devices[0], default)));
+        Assert.Equal("""{"name":"cpu"}""", Encoding.UTF8.GetString(await guest.ReadDescriptionAsync(guest.Manifest.Devices[0], default)));
+        Assert.Empty(await guest.ReadDescriptionAsync(guest.Manifest.Devices[1], default));
+        await model.AssertEqualAsync(guest);
+        Assert.Equal(listed.Guests[0].ContentBytes, guest.ContentBytes);
+    }
+
+    private static RamBlock[] Blocks(GuestModel model) => model.Blocks;
+}
