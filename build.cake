@@ -12,7 +12,7 @@ string closingLine = null;
 var needs = new Dictionary<string, string>
 {
     ["qemu-system-x86_64"] = "qemu-system-x86", ["openssl"] = "openssl", ["zstd"] = "zstd", ["lz4"] = "lz4", ["readelf"] = "binutils",
-    ["xz"] = "xz-utils", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
+    ["xz"] = "xz-utils", ["libxxhash.so.0"] = "libxxhash0", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
     ["liblzo2.so.2"] = "liblzo2-2", ["libsnappy.so.1"] = "libsnappy1v5",
 };
 
@@ -21,7 +21,7 @@ Task("Build").Description("Publishes artifacts/bin/cutpoint.").Does(() =>
     Say("Building artifacts/bin/cutpoint");
     Restore("src/Cli/Cutpoint.Cli.csproj");
     DotNet("publish", "src/Cli/Cutpoint.Cli.csproj", "--no-restore", "-c", "Release", "-o", artifacts + "/bin");
-    var missing = Missing().Where(n => n.StartsWith("libsqlite3") || n.StartsWith("libzstd") || n.StartsWith("liblz4")).ToList();
+    var missing = Missing().Where(name => name is "libsqlite3.so.0" or "libzstd.so.1" or "liblz4.so.1" or "libxxhash.so.0").ToList();
     if (missing.Count > 0) Say("To run, cutpoint needs: apt-get install " + string.Join(" ", missing.Select(n => needs[n])));
 });
 

@@ -61,10 +61,11 @@ install_packages() {
 }
 
 install_sdk() {
-    local version script
+    local version script wanted
     version=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
+    wanted=".NET SDK $version or a later 10.0"
     script=$private_sdk/dotnet-install.sh
-    command -v apt-get > /dev/null || fail "no .NET SDK $version or a later 10.0 — install one from https://dot.net, then run this again"
+    command -v apt-get > /dev/null || fail "no $wanted — install it from https://dot.net, then run this again"
     local missing=()
     command -v curl > /dev/null || missing+=(curl ca-certificates)
     command -v openssl > /dev/null || missing+=(openssl)
@@ -72,11 +73,10 @@ install_sdk() {
     echo "Installing the .NET SDK ${version%.*} into artifacts/dotnet with Microsoft's script"
     mkdir -p "$private_sdk"
     curl -fsSL --retry 3 -o "$script" https://dot.net/v1/dotnet-install.sh 2> "$private_sdk/install.log" \
-        || fail "cannot download https://dot.net/v1/dotnet-install.sh ($(tail -n 1 "$private_sdk/install.log")) — check the network, or install
-a .NET SDK $version or later 10.0 yourself"
+        || fail "cannot download https://dot.net/v1/dotnet-install.sh ($(tail -n 1 "$private_sdk/install.log")) — check the network, or install $wanted yourself"
     bash "$script" --channel "${version%.*.*}.0" --install-dir "$private_sdk" --no-path > "$private_sdk/install.log" 2>&1 \
         || fail "Microsoft's install script failed, its words are in artifacts/dotnet/install.log — check the network, or install the SDK yourself"
-    find_sdk || fail "the SDK in artifacts/dotnet does not satisfy global.json — install a .NET SDK $version or later 10.0"
+    find_sdk || fail "the SDK in artifacts/dotnet does not satisfy global.json — install $wanted yourself"
 }
 
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || fail "Cutpoint builds on Linux x86-64 only, this is $(uname -sm)"

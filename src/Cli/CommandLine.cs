@@ -34,6 +34,9 @@ internal static class CommandLine
     {
         var root = new RootCommand("Checkpoints running virtual machines, and brings them back.")
         {
+            InitCommand.Create(),
+            ListCommand.Create(),
+            ShowCommand.Create(),
             CompletionCommand.Create(),
             CommonOptions.Repository,
             CommonOptions.Json,

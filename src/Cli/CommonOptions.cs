@@ -1,19 +1,26 @@
 using System.CommandLine;
 using Cutpoint.Cli.Settings;
+using Cutpoint.Repository;
 
 namespace Cutpoint.Cli;
 
 /// <summary>Options of every verb.</summary>
 internal static class CommonOptions
 {
-    /// <summary>The repository's directory.</summary>
-    public static Option<string> Repository { get; } = Recursive(Setting.Create(
-        null, "repository", "Directory of the repository", Path.GetFullPath, "DIR",
-        Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "cutpoint")));
+    /// <summary>The repository of users who name none.</summary>
+    public static string DefaultRepository { get; } = Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "cutpoint");
+
+    /// <summary>The repository.</summary>
+    public static Option<RepositoryLocation> Repository { get; } = Recursive(Setting.Create(
+        null, "repository", "Directory of the repository", RepositoryLocation.Parse, "DIR", DefaultRepository));
 
     /// <summary>Results for programs.</summary>
     public static Option<bool> Json { get; } =
         Recursive(Setting.CreateSwitch(null, "json", "Print one JSON object instead of tables; progress as JSON lines"));
+
+    /// <summary>The checkpoint a verb is about.</summary>
+    public static Argument<string> Checkpoint(string description = "Id or its beginning, name, or 'latest'") => Setting.Argument("ID", description, Value.Text);
 
     private static T Recursive<T>(T option)
         where T : Option

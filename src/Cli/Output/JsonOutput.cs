@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Cutpoint.Cli.Commands;
 using Cutpoint.Jobs;
 
 namespace Cutpoint.Cli.Output;
@@ -27,5 +28,8 @@ internal sealed record FailureResult(JobError Error);
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(FailureResult))]
+[JsonSerializable(typeof(InitResult))]
+[JsonSerializable(typeof(ListResult))]
+[JsonSerializable(typeof(ShownCheckpoint))]
 [JsonSerializable(typeof(JobProgress))]
 internal sealed partial class CliJson : JsonSerializerContext;

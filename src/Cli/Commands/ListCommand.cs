@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Cutpoint.Cli.Output;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Cli.Commands;
+
+/// <summary>Lists the committed checkpoints.</summary>
+internal static class ListCommand
+{
+    public static Command Create()
+    {
+        var command = new Verb("list", "List the checkpoints, oldest first", "cutpoint list\ncutpoint list --json | jq -r '.checkpoints[].id'");
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
+            var all = await repository.ListAsync(cancellation);
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                JsonOutput.Write(new ListResult([.. all.Select(ListedCheckpoint.From)]), JsonOutput.Types.ListResult);
+                return;
+            }
+            var table = new Table("ID", "NAME", "TAKEN", "GUESTS", ">MEMORY", ">NOT ZERO", ">STORED", "LABELS");
+            foreach (var one in all)
+            {
+                table.Add(
+                    one.Id.ToString(), one.Name ?? "-", Quantity.When(one.CreatedAt), string.Join(',', one.Guests.Select(guest => guest.Name)),
+                    Quantity.Bytes(one.Guests.Sum(guest => guest.LogicalBytes)), Quantity.Bytes(one.Guests.Sum(guest => guest.ContentBytes)),
+                    Quantity.Bytes(one.Guests.Sum(guest => guest.StoredBytes)), string.Join(' ', one.Labels.Select(label => $"{label.Key}={label.Value}")));
+            }
+            table.Write(Console.Out);
+        });
+        return command;
+    }
+}
+
+/// <summary>What list prints.</summary>
+/// <param name="Checkpoints">Oldest first.</param>
+internal sealed record ListResult(IReadOnlyList<ListedCheckpoint> Checkpoints);
+
+/// <summary>A checkpoint in a list.</summary>
+internal sealed record ListedCheckpoint(
+    string Id, string? Name, DateTimeOffset CreatedAt, string Root, IReadOnlyDictionary<string, string> Labels, IReadOnlyList<ListedGuest> Guests)
+{
+    public static ListedCheckpoint From(CheckpointInfo info) => new(
+        info.Id.ToString(), info.Name, info.CreatedAt, info.Root.ToString(), info.Labels,
+        [.. info.Guests.Select(guest => new ListedGuest(guest.Name, guest.LogicalBytes, guest.ContentBytes, guest.ReusedBytes, guest.StoredBytes))]);
+}
+
+/// <summary>A guest of a checkpoint in a list.</summary>
+internal sealed record ListedGuest(string Name, long LogicalBytes, long ContentBytes, long ReusedBytes, long StoredBytes);
