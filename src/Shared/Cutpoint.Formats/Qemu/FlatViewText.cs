@@ -44,7 +44,7 @@ internal static partial class FlatViewText
         return new PhysicalRange(first, length, block.Name, (long)offset, match.Groups["kind"].Value != "ram");
     }
 
-    /// <summary>A region is called as its block, or, for a device's memory, as the part of the block's name behind the device's place.</summary>
+    /// <summary>A region is called as its block, or, for a device's memory, as the part of the block's name behind the device.</summary>
     private static QemuRamBlock? FindBlock(string region, IReadOnlyList<QemuRamBlock> blocks)
     {
         QemuRamBlock? found = null;
@@ -61,7 +61,8 @@ internal static partial class FlatViewText
 
     private static ulong Hex(Group group) => ulong.Parse(group.ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
-    private static MalformedInputException Malformed(int offset, string reason) => new(Format, offset, reason, "use the whole answer of the monitor");
+    private static MalformedInputException Malformed(int offset, string reason) =>
+        new(Format, offset, reason, "use the whole answer of the monitor");
 
     // "  0000000000100000-0000000000ffffff (prio 0, ram): pc.ram @0000000000100000 KVM"
     // ram, rom, and romd (flash that can be read) show memory of a block; i/o and ramd (a passed-through device) do not.
