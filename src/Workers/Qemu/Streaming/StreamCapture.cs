@@ -182,6 +182,7 @@ internal sealed class StreamCapture : IGuestCapture
         await _session.DisposeAsync();
         _pump?.Dispose();
         if (_watch is not null) await _watch.DisposeAsync();
+        (_pump, _watch) = (null, null);
     }
 
     private UnitCallbacks Callbacks() => new()
