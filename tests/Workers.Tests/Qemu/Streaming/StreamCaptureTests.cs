@@ -117,7 +117,8 @@ public sealed class StreamCaptureTests
         await save.SavePrepareAsync(default);
         await Assert.ThrowsAnyAsync<Exception>(() => save.SaveExecuteAsync(default));
         await save.CompleteAsync();
-        await capture.DisposeAsync();
+        var lost = new TaskCompletionSource();
+        await using (capture.Lost.Register(lost.SetResult)) await lost.Task;
         Assert.Contains("has ended", capture.Loss!.Message, StringComparison.Ordinal);
     }
 
