@@ -12,13 +12,16 @@ internal static class QemuCommands
         return new QemuStatus(answer.GetProperty("status").GetString()!, answer.GetProperty("running").GetBoolean());
     }
 
-    internal static async Task<QemuMigration> QueryMigrationAsync(this QmpClient monitor, TimeSpan deadline, CancellationToken cancellation) =>
+    internal static async Task<QemuMigration> QueryMigrationAsync(
+        this QmpClient monitor, TimeSpan deadline, CancellationToken cancellation) =>
         QemuMigration.Parse(await monitor.ExecuteAsync("query-migrate", null, deadline, cancellation));
 
-    internal static async Task<Dictionary<string, bool>> QueryCapabilitiesAsync(this QmpClient monitor, TimeSpan deadline, CancellationToken cancellation)
+    internal static async Task<Dictionary<string, bool>> QueryCapabilitiesAsync(
+        this QmpClient monitor, TimeSpan deadline, CancellationToken cancellation)
     {
         var answer = await monitor.ExecuteAsync("query-migrate-capabilities", null, deadline, cancellation);
-        return answer.EnumerateArray().ToDictionary(entry => entry.GetProperty("capability").GetString()!, entry => entry.GetProperty("state").GetBoolean());
+        return answer.EnumerateArray()
+            .ToDictionary(entry => entry.GetProperty("capability").GetString()!, entry => entry.GetProperty("state").GetBoolean());
     }
 
     internal static async Task<Dictionary<string, JsonElement>> QueryParametersAsync(

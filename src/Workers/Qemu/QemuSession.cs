@@ -7,15 +7,14 @@ using Cutpoint.Workers.Qemu.Monitor;
 namespace Cutpoint.Workers.Qemu;
 
 /// <summary>
-/// One guest's monitor for the time of a capture. Looking costs nothing; before the first change the session writes a freeze intent and hands the monitor to
-/// its guard, and from then on every command goes through the guard. Disposal puts everything back: a migration under way is cancelled, a guest
-/// that ran runs (unless <see cref="KeepStopped"/>), capabilities and parameters are as before. So does the guard when this process dies or hangs, and
-/// so does this process when the guard dies: <see cref="Lost"/> tells, and the cut is void then.
+/// One guest's monitor for the time of a capture. Looking costs nothing; before the first change the session writes a freeze intent and
+/// hands the monitor to its guard, and from then on every command goes through the guard. Disposal puts everything back: a migration under
+/// way is cancelled, a guest that ran runs (unless <see cref="KeepStopped"/>), capabilities and parameters are as before. So does the guard
+/// when this process dies or hangs, and so does this process when the guard dies: <see cref="Lost"/> tells, and the cut is void then.
 /// Safe for concurrent use, except that disposal ends it.
 /// </summary>
 public sealed class QemuSession : IAsyncDisposable
 {
-    private static readonly TimeSpan EventDeadline = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ContinueDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan GuardDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
@@ -32,16 +31,20 @@ public sealed class QemuSession : IAsyncDisposable
     private volatile bool _keepStopped;
     private bool _disposed;
 
-    private QemuSession(QmpClient monitor, GuardProcess guard, QemuStatus status, QemuSessionOptions options)
+    private QemuSession(
+        QmpClient monitor, GuardProcess guard, QemuStatus status, IReadOnlyList<FreezeOutcome> recovered, QemuSessionOptions options)
     {
         Monitor = monitor;
+        Recovered = recovered;
         InitialStatus = status;
         _guard = guard;
         _options = options;
         Qemu = monitor.PeerProcessId is { } id ? ProcessIdentity.Of(id) : null;
     }
 
-    /// <summary>The monitor, for queries and events. Commands that change the guest go through the session's own methods, which keep record.</summary>
+    /// <summary>
+    /// The monitor, for queries and events. Commands that change the guest go through the session's own methods, which keep record.
+    /// </summary>
     public QmpClient Monitor { get; }
 
     /// <summary>QEMU's version.</summary>
@@ -53,10 +56,15 @@ public sealed class QemuSession : IAsyncDisposable
     /// <summary>The run state the guest was found in.</summary>
     public QemuStatus InitialStatus { get; }
 
+    /// <summary>What an earlier job had left in this guest and was put back, for people; usually empty.</summary>
+    public IReadOnlyList<FreezeOutcome> Recovered { get; }
+
     /// <summary>True when the guest ran; only such a guest is ever continued.</summary>
     public bool WasRunning => InitialStatus.Running;
 
-    /// <summary>Cancelled when the guest went on, or ended, without this session's doing. A cut held then is void; <see cref="Loss"/> says why.</summary>
+    /// <summary>
+    /// Cancelled when the guest went on, or ended, without this session's doing. A cut held then is void; <see cref="Loss"/> says why.
+    /// </summary>
     public CancellationToken Lost => _lost.Token;
 
     /// <summary>Why the guest is no longer in this session's hand, or null.</summary>
@@ -68,7 +76,9 @@ public sealed class QemuSession : IAsyncDisposable
     /// <param name="socketPath">The monitor's socket.</param>
     /// <param name="options">How to use it.</param>
     /// <param name="cancellation">Ends the attempt.</param>
-    /// <exception cref="SnapshotException">It cannot be reached or is in use (see <see cref="QmpException"/>), or the guard cannot be started.</exception>
+    /// <exception cref="SnapshotException">
+    /// It cannot be reached or is in use (see <see cref="QmpException"/>), or the guard cannot be started.
+    /// </exception>
     public static async Task<QemuSession> ConnectAsync(string socketPath, QemuSessionOptions options, CancellationToken cancellation)
     {
         // First, since the guard gets ready while everything else goes on.
@@ -76,13 +86,15 @@ public sealed class QemuSession : IAsyncDisposable
         QmpClient? monitor = null;
         try
         {
-            foreach (var outcome in await options.Intents.RecoverAsync(socketPath, cancellation))
+            var recovered = await options.Intents.RecoverAsync(socketPath, cancellation);
+            foreach (var outcome in recovered)
             {
                 if (outcome.Problem is { } problem) throw problem;
+                if (outcome.Status == FreezeOutcome.Held) throw Busy(outcome);
             }
             monitor = await QmpClient.ConnectAsync(Path.GetFullPath(socketPath), options.Time, cancellation);
             var status = await monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
-            return new QemuSession(monitor, guard, status, options);
+            return new QemuSession(monitor, guard, status, recovered, options);
         }
         catch
         {
@@ -93,8 +105,8 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Writes the freeze intent and hands the monitor to the guard, if that is not done. Every change does this by itself; calling it early takes it out of
-    /// the time that counts.
+    /// Writes the freeze intent and hands the monitor to the guard, if that is not done. Every change does this by itself; calling it early
+    /// takes it out of the time that counts.
     /// </summary>
     public async Task ArmAsync(CancellationToken cancellation)
     {
@@ -136,10 +148,12 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>The guest's run state now.</summary>
-    public Task<QemuStatus> QueryStatusAsync(CancellationToken cancellation) => Monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+    public Task<QemuStatus> QueryStatusAsync(CancellationToken cancellation) =>
+        Monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
 
     /// <summary>The migration under way, or the last one.</summary>
-    public Task<QemuMigration> QueryMigrationAsync(CancellationToken cancellation) => Monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
+    public Task<QemuMigration> QueryMigrationAsync(CancellationToken cancellation) =>
+        Monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
 
     /// <summary>Sets migration capabilities; "events" is set with them, since the guard goes by events. Put back at the end.</summary>
     public async Task SetCapabilitiesAsync(IReadOnlyDictionary<string, bool> capabilities, CancellationToken cancellation)
@@ -150,7 +164,10 @@ public sealed class QemuSession : IAsyncDisposable
         if (capabilities.TryGetValue("background-snapshot", out var background)) _background = background;
     }
 
-    /// <summary>Sets migration parameters, such as "max-bandwidth" in octets per second (0 is no limit; the default is 128 MiB/s). Put back at the end.</summary>
+    /// <summary>
+    /// Sets migration parameters, such as "max-bandwidth" in octets per second (0 is no limit; the default is 128 MiB/s). Put back at the
+    /// end.
+    /// </summary>
     public async Task SetParametersAsync(IReadOnlyDictionary<string, long> parameters, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
@@ -172,7 +189,8 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Continues the guest, again and again while QEMU is still finishing a migration. Takes no cancellation: a guest is thawed in any case.
+    /// Continues the guest, again and again while QEMU is still finishing a migration. Takes no cancellation: a guest is thawed in any
+    /// case.
     /// </summary>
     /// <returns>When, by QEMU's RESUME event; null when it ran already.</returns>
     /// <exception cref="SnapshotException">QEMU refuses, or the session is <see cref="Lost"/>.</exception>
@@ -188,7 +206,8 @@ public sealed class QemuSession : IAsyncDisposable
                 await Monitor.ExecuteAsync("cont", CancellationToken.None);
                 return events.TryRead(out var resume) ? resume.Timestamp : null;
             }
-            catch (QmpException refused) when (refused.Failure == QmpFailure.Refused && _options.Time.GetElapsedTime(started) < ContinueDeadline)
+            catch (QmpException refused) when (refused.Failure == QmpFailure.Refused
+                && _options.Time.GetElapsedTime(started) < ContinueDeadline)
             {
                 // The event that a migration is completed comes before the run state changes: "Migration is not finalized yet".
                 await Task.Delay(Poll, _options.Time);
@@ -197,15 +216,16 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Passes a descriptor to QEMU under a name for <see cref="MigrateAsync"/>. Use one end of a <see cref="UnixSocketPair"/>, so that the guard can end a write QEMU
-    /// hangs in; a background snapshot needs a regular file.
+    /// Passes a descriptor to QEMU under a name for <see cref="MigrateAsync"/>. Use one end of a <see cref="UnixSocketPair"/>, so that the
+    /// guard can end a write QEMU hangs in; a background snapshot needs a regular file.
     /// </summary>
     public async Task SendDescriptorAsync(string name, SafeHandle descriptor, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
         if (_background && descriptor is SafeSocketHandle)
         {
-            throw new ArgumentException("a background snapshot freezes the guest for ever when its receiver dies: it goes to a regular file", nameof(descriptor));
+            throw new ArgumentException(
+                "a background snapshot freezes the guest for ever when its receiver dies: it goes to a regular file", nameof(descriptor));
         }
         await Monitor.SendDescriptorAsync(name, descriptor, cancellation);
     }
@@ -214,17 +234,24 @@ public sealed class QemuSession : IAsyncDisposable
     public async Task MigrateAsync(string descriptorName, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
-        await Monitor.ExecuteAsync("migrate", writer => writer.WriteString("uri", "fd:" + descriptorName), QmpClient.CommandDeadline, cancellation);
+        await Monitor.ExecuteAsync(
+            "migrate", writer => writer.WriteString("uri", "fd:" + descriptorName), QmpClient.CommandDeadline, cancellation);
     }
 
-    /// <summary>Lets a migration that stands in pre-switchover go on. From here on its stream must be drained without pause: QEMU writes under its main lock.</summary>
+    /// <summary>
+    /// Lets a migration that stands in pre-switchover go on. From here on its stream must be drained without pause: QEMU writes under its
+    /// main lock.
+    /// </summary>
     public async Task ContinueMigrationAsync(CancellationToken cancellation)
     {
         Check();
-        await Monitor.ExecuteAsync("migrate-continue", writer => writer.WriteString("state", "pre-switchover"), QmpClient.CommandDeadline, cancellation);
+        await Monitor.ExecuteAsync(
+            "migrate-continue", writer => writer.WriteString("state", "pre-switchover"), QmpClient.CommandDeadline, cancellation);
     }
 
-    /// <summary>Cancels the migration under way and waits until it is over. A background snapshot is not cancelled but waited for.</summary>
+    /// <summary>
+    /// Cancels the migration under way and waits until it is over. A background snapshot is not cancelled but waited for.
+    /// </summary>
     /// <returns>How it ended.</returns>
     public async Task<QemuMigration> CancelMigrationAsync(CancellationToken cancellation)
     {
@@ -279,7 +306,16 @@ public sealed class QemuSession : IAsyncDisposable
         if (Loss is { } loss) throw new SnapshotException(loss.Code, loss.Message, loss.Advice, loss);
     }
 
-    /// <summary>Waits for the end of the channel. When that is not our own doing, finds out whose it was, and puts the guest back if nobody has.</summary>
+    private static SnapshotException Busy(FreezeOutcome outcome) =>
+        new(ErrorCode.Locked, $"{outcome.Socket}: another job has this guest: {outcome.Details}",
+            "wait until that job is over")
+        {
+            IsPreflight = true,
+        };
+
+    /// <summary>
+    /// Waits for the end of the channel. When that is not our own doing, finds out whose it was, and puts the guest back if nobody has.
+    /// </summary>
     private async Task WatchAsync()
     {
         await Monitor.Ended;
@@ -300,17 +336,13 @@ public sealed class QemuSession : IAsyncDisposable
     private async Task<SnapshotException> FindLossAsync()
     {
         await GuardEndAsync();
-        if (FreezeIntents.TakeOutcome(_intentPath!) is { } done)
-        {
-            return new SnapshotException(ErrorCode.Failed, done, "allow a longer freeze with --freeze-limit if the cut needs it") { IsTransient = true };
-        }
+        if (FreezeIntents.TakeOutcome(_intentPath!) is { } done) return PutBack(done);
         if (Qemu is { IsAlive: false }) return GuestEnded();
         try
         {
             // The guard was killed. Its connection went with it, so the monitor takes a new client: this one.
             var outcome = await _options.Intents.RecoverOwnAsync(_intentPath!, CancellationToken.None);
-            return outcome.Problem ?? new SnapshotException(ErrorCode.Failed,
-                $"{Monitor.Path}: the guard process was killed; {outcome.Details}; the guest is {outcome.Status}", "run the job again") { IsTransient = true };
+            return outcome.Problem ?? PutBack(outcome with { Details = $"the guard process was killed: {outcome.Details}" });
         }
         catch (QmpException gone) when (gone.Failure is QmpFailure.NoSocket or QmpFailure.NobodyListens)
         {
@@ -319,11 +351,19 @@ public sealed class QemuSession : IAsyncDisposable
         }
     }
 
+    private SnapshotException PutBack(FreezeOutcome outcome) =>
+        new(ErrorCode.Failed, $"{Monitor.Path}: {outcome.Details}; the guest is {outcome.Status}",
+            "run the job again; allow a longer pause with --freeze-limit if the cut needs it")
+        {
+            IsTransient = true,
+        };
+
     private SnapshotException GuestEnded()
     {
         FreezeIntents.Remove(_intentPath!);
         var process = Qemu is { } qemu ? string.Create(CultureInfo.InvariantCulture, $" (process {qemu.Id})") : "";
-        return new SnapshotException(ErrorCode.Failed, $"{Monitor.Path}: the guest's QEMU{process} has ended", "see why it ended; nothing was stored");
+        return new SnapshotException(ErrorCode.Failed, $"{Monitor.Path}: the guest's QEMU{process} has ended",
+            "see why it ended; nothing was stored");
     }
 
     private async Task GuardEndAsync()

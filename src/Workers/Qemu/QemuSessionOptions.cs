@@ -8,7 +8,9 @@ public sealed record QemuSessionOptions
     /// <summary>Where it is written down what must be put back.</summary>
     public FreezeIntents Intents { get; init; } = new();
 
-    /// <summary>The longest the guest may be stopped before the guard continues it; null for a guest that is meant to stay stopped.</summary>
+    /// <summary>
+    /// The longest the guest may be stopped before the guard continues it; null for a guest that is meant to stay stopped.
+    /// </summary>
     public TimeSpan? FreezeLimit { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The guard's command.</summary>

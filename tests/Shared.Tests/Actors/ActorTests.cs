@@ -1,5 +1,4 @@
 using Cutpoint.Actors;
-using Cutpoint.Tests;
 
 namespace Cutpoint.Shared.Tests.Actors;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Cutpoint.Workers.Qemu;
@@ -51,24 +52,32 @@ internal sealed partial class ToyGuest : IAsyncDisposable
     internal static ToyGuest Launch(params string[] machine)
     {
         var directory = MakeDirectory();
-        var kernel = Path.Combine(directory, "toy.elf");
-        using (var resource = typeof(ToyGuest).Assembly.GetManifestResourceStream("toy.elf")!)
-        using (var file = File.Create(kernel))
-        {
-            resource.CopyTo(file);
-        }
+        var kernel = WriteKernel(directory);
         string[] arguments =
         [
             "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg", .. machine.Length == 0 ? ["-m", "16"] : machine,
             "-kernel", kernel, "-append", "mb=2 ppt=8 khz=200000",
-            "-chardev", $"socket,id=serial,path={directory}/serial,server=on,wait=off,logfile={directory}/serial.log", "-serial", "chardev:serial",
+            "-chardev", $"socket,id=serial,path={directory}/serial,server=on,wait=off,logfile={directory}/serial.log",
+            "-serial", "chardev:serial",
             "-qmp", $"unix:{directory}/qmp,server=on,wait=off",
         ];
         var process = Process.Start(new ProcessStartInfo("qemu-system-x86_64", arguments)
         {
-            WorkingDirectory = directory, RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true,
+            WorkingDirectory = directory, RedirectStandardInput = true,
         })!;
         return new ToyGuest(directory, process);
+    }
+
+    /// <summary>A guest that something else has started in a directory of this layout.</summary>
+    internal static ToyGuest Adopt(string directory, int process) => new(directory, Process.GetProcessById(process));
+
+    internal static string WriteKernel(string directory)
+    {
+        var kernel = Path.Combine(directory, "toy.elf");
+        using var resource = typeof(ToyGuest).Assembly.GetManifestResourceStream("toy.elf")!;
+        using var file = File.Create(kernel);
+        resource.CopyTo(file);
+        return kernel;
     }
 
     /// <summary>The last counter the guest printed.</summary>
@@ -82,6 +91,8 @@ internal sealed partial class ToyGuest : IAsyncDisposable
         var before = Counter;
         await UntilAsync(() => Counter > before);
     }
+
+    internal Task WaitUntilItCountsPastAsync(int counter) => UntilAsync(() => Counter > counter);
 
     /// <summary>Has the guest check its own memory; the pages it finds wrong.</summary>
     internal async Task<int> VerifyAsync()
@@ -99,7 +110,7 @@ internal sealed partial class ToyGuest : IAsyncDisposable
         await UntilAsync(() => Verifications(SerialText()).Count > before);
         socket.Shutdown(SocketShutdown.Both);
         await drained;
-        return int.Parse(Verifications(SerialText())[^1].Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        return int.Parse(Verifications(SerialText())[^1].Groups[1].Value, CultureInfo.InvariantCulture);
     }
 
     internal async Task UntilAsync(Func<bool> condition)
@@ -107,7 +118,7 @@ internal sealed partial class ToyGuest : IAsyncDisposable
         var clock = Stopwatch.StartNew();
         while (!condition())
         {
-            if (_process.HasExited) throw new InvalidOperationException($"QEMU ended: {await _process.StandardError.ReadToEndAsync()}");
+            if (_process.HasExited) throw new InvalidOperationException($"QEMU ended; serial: {SerialText()}");
             if (clock.Elapsed > Patience) throw new TimeoutException($"not within {Patience}; serial: {SerialText()}");
             await Task.Delay(5);
         }
@@ -133,7 +144,7 @@ internal sealed partial class ToyGuest : IAsyncDisposable
     }
 
     private IEnumerable<int> Counters() =>
-        CounterPattern().Matches(SerialText()).Select(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+        CounterPattern().Matches(SerialText()).Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
 
     private static MatchCollection Verifications(string text) => VerifyPattern().Matches(text);
 

@@ -5,7 +5,9 @@ using Cutpoint.Workers.Qemu.Guard;
 
 namespace Cutpoint.Workers.Tests.Qemu;
 
-/// <summary>A worker in a process of its own: changes a guest as ordered, says so on standard output, and waits for what the test does to it.</summary>
+/// <summary>
+/// A worker in a process of its own: changes a guest as ordered, says so on standard output, and waits for what the test does to it.
+/// </summary>
 internal sealed class VictimWorker : IAsyncDisposable
 {
     internal const string Verb = "worker";
@@ -46,7 +48,9 @@ internal sealed class VictimWorker : IAsyncDisposable
         var limit = int.Parse(orders[2], CultureInfo.InvariantCulture);
         await using var session = await QemuSession.ConnectAsync(orders[0], new QemuSessionOptions
         {
-            Intents = new FreezeIntents(orders[1]), Guard = TestProgram.Guard, FreezeLimit = limit == 0 ? null : TimeSpan.FromMilliseconds(limit),
+            Intents = new FreezeIntents(orders[1]),
+            Guard = TestProgram.Guard,
+            FreezeLimit = limit == 0 ? null : TimeSpan.FromMilliseconds(limit),
         }, default);
         await session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, default);
         await (orders[3] switch

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Cutpoint.Workers.Qemu.Guard;
 
 /// <summary>
-/// What must be put back in a guest, written before the first change to it and removed when everything is back. Whoever finds one whose owners are
-/// dead puts the guest back by it.
+/// What must be put back in a guest, written before the first change to it and removed when everything is back. Whoever finds one whose
+/// owners are dead puts the guest back by it.
 /// </summary>
 internal sealed record FreezeIntent
 {
@@ -20,7 +20,10 @@ internal sealed record FreezeIntent
     /// <summary>Who makes the changes.</summary>
     internal required ProcessIdentity Worker { get; init; }
 
-    /// <summary>Who undoes them when the worker cannot.</summary>
+    /// <summary>
+    /// Who undoes them when the worker cannot. While it lives nobody else does; a worker whose guard has died gives up and undoes them
+    /// itself.
+    /// </summary>
     internal required ProcessIdentity Guard { get; init; }
 
     /// <summary>The boot the process identities belong to.</summary>
@@ -35,8 +38,8 @@ internal sealed record FreezeIntent
     /// <summary>Every migration parameter as it stood before.</summary>
     internal required IReadOnlyDictionary<string, JsonElement> Parameters { get; init; }
 
-    /// <summary>True while somebody is in charge of the guest.</summary>
-    internal bool IsOwned => Boot == ProcessIdentity.Boot && (Worker.IsAlive || Guard.IsAlive);
+    /// <summary>True while the guard is in charge of the guest.</summary>
+    internal bool IsOwned => Boot == ProcessIdentity.Boot && Guard.IsAlive;
 
     /// <summary>True when the QEMU it speaks of is certainly not there any more.</summary>
     internal bool IsVoid => Boot != ProcessIdentity.Boot || (Qemu is { } qemu && !qemu.IsAlive);
@@ -84,7 +87,8 @@ internal sealed record FreezeIntent
                 Worker = ReadProcess(root.GetProperty("worker")),
                 Guard = ReadProcess(root.GetProperty("guard")),
                 WasRunning = root.GetProperty("running").GetBoolean(),
-                Capabilities = root.GetProperty("capabilities").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetBoolean()),
+                Capabilities = root.GetProperty("capabilities").EnumerateObject()
+                    .ToDictionary(entry => entry.Name, entry => entry.Value.GetBoolean()),
                 Parameters = root.GetProperty("parameters").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value),
             };
         }
@@ -106,5 +110,6 @@ internal sealed record FreezeIntent
         new(process.GetProperty("pid").GetInt32(), process.GetProperty("start").GetInt64());
 
     private static SnapshotException Unreadable(string path, Exception? inner = null) =>
-        new(ErrorCode.VerificationFailed, $"{path}: not a freeze intent of this version", "see that no guest is left paused, then remove the file", inner);
+        new(ErrorCode.VerificationFailed, $"{path}: not a freeze intent of this version",
+            "see that no guest is left paused, then remove the file", inner);
 }

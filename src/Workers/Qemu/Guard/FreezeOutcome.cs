@@ -7,6 +7,9 @@ namespace Cutpoint.Workers.Qemu.Guard;
 /// <param name="Details">What was done, for people; one line.</param>
 public sealed record FreezeOutcome(string Socket, string Status, bool Thawed, string Details)
 {
+    /// <summary>The status of a guest somebody is at work on; it was not touched.</summary>
+    internal const string Held = "held";
+
     /// <summary>What could not be done, or null when everything is back.</summary>
     public SnapshotException? Problem { get; init; }
 }

@@ -4,8 +4,8 @@ using Cutpoint.Workers.Qemu.Monitor;
 namespace Cutpoint.Workers.Qemu.Guard;
 
 /// <summary>
-/// Puts a guest back to what its freeze intent says it was: no migration under way, running if it ran, capabilities and parameters as before. One
-/// implementation for everyone who may have to: a session that ends, the guard, a worker whose guard died, a later job.
+/// Puts a guest back to what its freeze intent says it was: no migration under way, running if it ran, capabilities and parameters as
+/// before. One implementation for everyone who may have to: a session that ends, the guard, a worker whose guard died, a later job.
 /// </summary>
 internal static class FreezeRecovery
 {
@@ -26,14 +26,18 @@ internal static class FreezeRecovery
         var capabilities = await monitor.QueryCapabilitiesAsync(patience, cancellation);
         var background = capabilities.GetValueOrDefault("background-snapshot");
         await EndMigrationAsync(monitor, background, patience, time, done, cancellation);
+        // Also when the migration had failed by itself: QEMU says "running" of such a guest.
+        if (background && await HasFailedAsync(monitor, patience, cancellation) && intent.Qemu is { } qemu
+            && WriteProtection.Release(qemu.Id) > 0)
+        {
+            done.Add("freed the guest from a background snapshot that had failed");
+        }
         var (status, thawed, problem) = await ContinueAsync(monitor, intent.WasRunning && continueGuest, patience, time, cancellation);
         if (thawed) done.Add("continued the guest");
         // Only after the guest runs: nothing here may keep it waiting, and QEMU refuses both while a migration is under way.
         problem ??= await PutBackSettingsAsync(monitor, intent, capabilities, patience, done, cancellation);
-        return new FreezeOutcome(intent.Socket, status.Name, thawed, done.Count == 0 ? "nothing was left to put back" : string.Join(", ", done))
-        {
-            Problem = problem,
-        };
+        var details = done.Count == 0 ? "nothing was left to put back" : string.Join(", ", done);
+        return new FreezeOutcome(intent.Socket, status.Name, thawed, details) { Problem = problem };
     }
 
     private static async Task EndMigrationAsync(
@@ -43,8 +47,8 @@ internal static class FreezeRecovery
         if (migration.IsOver) return;
         if (background)
         {
-            // A background snapshot that is cancelled leaves its pages write-protected and the CPUs waiting for ever (QEMU 7.2). It goes to a regular file, so
-            // it ends by itself and depends on nobody.
+            // A background snapshot that is cancelled leaves its pages write-protected and the CPUs waiting for ever (QEMU 7.2). It goes to
+            // a regular file, so it ends by itself and depends on nobody.
             done.Add("waited for the background snapshot to end");
         }
         else
@@ -60,6 +64,9 @@ internal static class FreezeRecovery
             await Task.Delay(Poll, time, cancellation);
         }
     }
+
+    private static async Task<bool> HasFailedAsync(QmpClient monitor, TimeSpan patience, CancellationToken cancellation) =>
+        (await monitor.QueryMigrationAsync(patience, cancellation)).Status is "failed" or "cancelled";
 
     private static async Task<(QemuStatus Status, bool Thawed, SnapshotException? Problem)> ContinueAsync(
         QmpClient monitor, bool wanted, TimeSpan patience, TimeProvider time, CancellationToken cancellation)
@@ -86,32 +93,40 @@ internal static class FreezeRecovery
             }
             catch (QmpException error) when (error.Failure == QmpFailure.Refused)
             {
-                // The event that a migration is completed comes before the run state changes ("Migration is not finalized yet"); so does a cancellation.
+                // The event that a migration is completed comes before the run state changes ("Migration is not finalized yet"); so does a
+                // cancellation.
                 refusal = error;
                 await Task.Delay(Poll, time, cancellation);
             }
         }
     }
 
-    /// <summary>True for the states a stop or a migration leaves. A guest that stands still for another reason is its owner's business.</summary>
-    private static bool IsOurs(string status) => status is "paused" or "postmigrate" or "finish-migrate" or "save-vm" or "restore-vm" or "prelaunch";
+    /// <summary>
+    /// True for the states a stop or a migration leaves. A guest that stands still for another reason is its owner's business.
+    /// </summary>
+    private static bool IsOurs(string status) =>
+        status is "paused" or "postmigrate" or "finish-migrate" or "save-vm" or "restore-vm" or "prelaunch";
 
     private static SnapshotException Problem(QmpClient monitor, string reason) =>
-        new(ErrorCode.Failed, $"{monitor.Path}: the guest could not be continued: {reason}", "look at the guest's monitor, then send 'cont' there");
+        new(ErrorCode.Failed, $"{monitor.Path}: the guest could not be continued: {reason}",
+            "look at the guest's monitor, then send 'cont' there");
 
     private static async Task<SnapshotException?> PutBackSettingsAsync(
-        QmpClient monitor, FreezeIntent intent, Dictionary<string, bool> capabilities, TimeSpan patience, List<string> done, CancellationToken cancellation)
+        QmpClient monitor, FreezeIntent intent, Dictionary<string, bool> capabilities, TimeSpan patience, List<string> done,
+        CancellationToken cancellation)
     {
         try
         {
-            var altered = intent.Capabilities.Where(entry => capabilities.TryGetValue(entry.Key, out var now) && now != entry.Value).ToList();
+            var altered = intent.Capabilities
+                .Where(entry => capabilities.TryGetValue(entry.Key, out var now) && now != entry.Value).ToList();
             if (altered.Count > 0)
             {
                 await monitor.SetCapabilitiesAsync(altered, patience, cancellation);
                 done.Add($"put back {string.Join(' ', altered.Select(entry => entry.Key))}");
             }
             var parameters = await monitor.QueryParametersAsync(patience, cancellation);
-            var changed = intent.Parameters.Where(entry => parameters.TryGetValue(entry.Key, out var now) && !JsonElement.DeepEquals(now, entry.Value)).ToList();
+            var changed = intent.Parameters
+                .Where(entry => parameters.TryGetValue(entry.Key, out var now) && !JsonElement.DeepEquals(now, entry.Value)).ToList();
             if (changed.Count > 0)
             {
                 await monitor.ExecuteAsync("migrate-set-parameters", writer =>

@@ -44,7 +44,8 @@ internal sealed class GuardProcess : IDisposable
             try
             {
                 // The guard stands in the root directory so that it keeps no file system busy.
-                var process = ChildProcess.Start(command.Program, command.Arguments, [(ChannelDescriptor, theirs)], log: null, directory: "/");
+                var process = ChildProcess.Start(
+                    command.Program, command.Arguments, [(ChannelDescriptor, theirs)], log: null, directory: "/");
                 return new GuardProcess(ours, process, command, time);
             }
             catch (Win32Exception error)
@@ -55,8 +56,25 @@ internal sealed class GuardProcess : IDisposable
         }
     }
 
-    /// <summary>Hands the monitor over. Afterwards the returned channel is the way to the monitor, and the caller owns it.</summary>
+    /// <summary>
+    /// Hands the monitor over. Afterwards the returned channel is the way to the monitor, and the caller owns it. A hand-over that fails
+    /// ends the guard, so that nobody else reads from the monitor.
+    /// </summary>
     internal async Task<Socket> ArmAsync(Socket monitor, string intentPath, TimeSpan? freezeLimit, CancellationToken cancellation)
+    {
+        try
+        {
+            return await OrderAsync(monitor, intentPath, freezeLimit, cancellation);
+        }
+        catch
+        {
+            _process.Kill();
+            await _process.Exited;
+            throw;
+        }
+    }
+
+    private async Task<Socket> OrderAsync(Socket monitor, string intentPath, TimeSpan? freezeLimit, CancellationToken cancellation)
     {
         var milliseconds = freezeLimit is { } limit ? (long)Math.Ceiling(limit.TotalMilliseconds) : 0;
         var order = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{milliseconds} {intentPath}\n"));
@@ -93,7 +111,8 @@ internal sealed class GuardProcess : IDisposable
     }
 
     private static SnapshotException NotStarted(GuardCommand command, string reason, Exception? inner = null) =>
-        new(ErrorCode.Failed, $"the guard process ({command.Program}) could not be started: {reason}", "see that the program may start itself", inner)
+        new(ErrorCode.Failed, $"the guard process ({command.Program}) could not be started: {reason}",
+            "see that the program may start itself", inner)
         {
             IsPreflight = true,
         };

@@ -6,14 +6,14 @@ using Cutpoint.Workers.Qemu.Monitor;
 namespace Cutpoint.Workers.Qemu.Guard;
 
 /// <summary>
-/// The guard: a process of its own that owns one guest's monitor while the guest is changed, relays the worker's commands, and puts the guest back when
-/// the worker ends without having done so, or holds the guest stopped beyond the freeze limit.
+/// The guard: a process of its own that owns one guest's monitor while the guest is changed, relays the worker's commands, and puts the
+/// guest back when the worker ends without having done so, or holds the guest stopped beyond the freeze limit.
 /// <code>
 /// worker ── lines, descriptors ──▶ guard ──▶ QEMU
 ///        ◀────── answers, events ──       ◀──
 /// </code>
-/// It begins with one order on its channel: freeze limit in milliseconds (0 for none), a space, the path of the freeze intent, a newline, and the
-/// monitor's socket with it. It loads little: until it has to act it is one thread in poll(2).
+/// It begins with one order on its channel: freeze limit in milliseconds (0 for none), a space, the path of the freeze intent, a newline,
+/// and the monitor's socket with it. It loads little: until it has to act it is one thread in poll(2).
 /// </summary>
 public static class GuardProgram
 {
@@ -30,7 +30,9 @@ public static class GuardProgram
     {
         // What ends the worker must not end the guard: it goes when its work is done. SIGKILL remains, and for that there is the intent.
         const int Ignore = 1;
-        foreach (var signal in (ReadOnlySpan<int>)[Libc.SignalHangUp, Libc.SignalInterrupt, Libc.SignalTerminate]) _ = Libc.Signal(signal, Ignore);
+        _ = Libc.Signal(Libc.SignalHangUp, Ignore);
+        _ = Libc.Signal(Libc.SignalInterrupt, Ignore);
+        _ = Libc.Signal(Libc.SignalTerminate, Ignore);
         if (GuardOrder.Receive(GuardProcess.ChannelDescriptor) is not { } order) return Done;
         GuardRelayEnd end;
         using (var relay = new GuardRelay(GuardProcess.ChannelDescriptor, order.Monitor, order.FreezeLimit))
@@ -60,14 +62,15 @@ public static class GuardProgram
             var outcome = await FreezeRecovery.PutBackAsync(
                 monitor, intent, continueGuest: true, Patience, TimeProvider.System, CancellationToken.None);
             var problem = outcome.Problem is null ? "" : $"; {outcome.Problem.Message}";
-            FreezeIntents.WriteOutcome(order.IntentPath, $"{intent.Socket}: {reason}: {outcome.Details}; the guest is {outcome.Status}{problem}");
+            FreezeIntents.WriteOutcome(order.IntentPath, outcome with { Details = $"{reason}: {outcome.Details}{problem}" });
             if (outcome.Problem is not null) return Failed;
             FreezeIntents.Remove(order.IntentPath);
             return Done;
         }
         catch (SnapshotException error)
         {
-            FreezeIntents.WriteOutcome(order.IntentPath, $"{reason}; putting the guest back failed: {error.Message}");
+            FreezeIntents.WriteOutcome(order.IntentPath, new FreezeOutcome(
+                order.IntentPath, "unknown", false, $"{reason}; putting the guest back failed: {error.Message}"));
             return Failed;
         }
         finally

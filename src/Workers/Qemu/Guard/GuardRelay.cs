@@ -1,8 +1,8 @@
 namespace Cutpoint.Workers.Qemu.Guard;
 
 /// <summary>
-/// Carries whole lines between a worker and a monitor until one of them ends or the guest stands still for too long. One thread, no allocation per line.
-/// The monitor never holds half a command, so its connection can be taken over at any moment.
+/// Carries whole lines between a worker and a monitor until one of them ends or the guest stands still for too long. One thread, no
+/// allocation per line. The monitor never holds half a command, so its connection can be taken over at any moment.
 /// </summary>
 internal sealed class GuardRelay : IDisposable
 {
@@ -37,8 +37,8 @@ internal sealed class GuardRelay : IDisposable
             var remaining = Remaining();
             if (remaining == 0) return GuardRelayEnd.FreezeLimit;
             if (_toWorker.Length > MaxToWorker) return GuardRelayEnd.WorkerStuck;
-            entries[0] = new Libc.PollEntry { Descriptor = _worker, Events = Interest(_toMonitor.Length <= MaxToMonitor, _toWorker.HasLine) };
-            entries[1] = new Libc.PollEntry { Descriptor = _monitor, Events = Interest(true, _toMonitor.HasLine) };
+            entries[0] = Entry(_worker, read: _toMonitor.Length <= MaxToMonitor, write: _toWorker.HasLine);
+            entries[1] = Entry(_monitor, read: true, write: _toMonitor.HasLine);
             // Interrupted or timed out: the entries say nothing, and the clock is looked at again.
             if (Libc.Poll(entries, 2, remaining) <= 0) continue;
             if (entries[1].Returned != 0 && !FromMonitor()) return GuardRelayEnd.GuestEnded;
@@ -50,8 +50,9 @@ internal sealed class GuardRelay : IDisposable
     }
 
     /// <summary>
-    /// Shuts the sockets that were passed for a migration. A worker that hangs without reading holds QEMU's main loop in write(2) during the completion, and
-    /// with it every command; only this ends that write. A background snapshot is not concerned: it goes to a regular file.
+    /// Shuts the sockets that were passed for a migration. A worker that hangs without reading holds QEMU's main loop in write(2) during
+    /// the completion, and with it every command; only this ends that write. A background snapshot is not concerned: it goes to a regular
+    /// file.
     /// </summary>
     public void Dispose()
     {
@@ -60,7 +61,10 @@ internal sealed class GuardRelay : IDisposable
         CloseAll(_descriptors);
     }
 
-    private static short Interest(bool read, bool write) => (short)((read ? Libc.PollIn : 0) | (write ? Libc.PollOut : 0));
+    private static Libc.PollEntry Entry(int descriptor, bool read, bool write) => new()
+    {
+        Descriptor = descriptor, Events = (short)((read ? Libc.PollIn : 0) | (write ? Libc.PollOut : 0)),
+    };
 
     private int Remaining()
     {
@@ -122,7 +126,8 @@ internal sealed class GuardRelay : IDisposable
     }
 
     /// <summary>
-    /// Looks for events that matter in the whole lines not looked at yet. A quote inside a JSON text is always escaped, so these octets can only be members.
+    /// Looks for events that matter in the whole lines not looked at yet. A quote inside a JSON text is always escaped, so these octets can
+    /// only be members.
     /// </summary>
     private void Watch()
     {
@@ -143,7 +148,9 @@ internal sealed class GuardRelay : IDisposable
     private static bool IsEvent(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name) => HasMember(line, "\"event\""u8, name);
 
     private static bool HasEnded(ReadOnlySpan<byte> line) =>
-        HasMember(line, "\"status\""u8, "completed"u8) || HasMember(line, "\"status\""u8, "failed"u8) || HasMember(line, "\"status\""u8, "cancelled"u8);
+        HasStatus(line, "completed"u8) || HasStatus(line, "failed"u8) || HasStatus(line, "cancelled"u8);
+
+    private static bool HasStatus(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name) => HasMember(line, "\"status\""u8, name);
 
     private static bool HasMember(ReadOnlySpan<byte> line, ReadOnlySpan<byte> member, ReadOnlySpan<byte> value)
     {

@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Cutpoint.Workers.Qemu.Launch;
 
 /// <summary>
-/// A child in a session of its own, so that neither Ctrl-C nor our end reaches it, with exactly the descriptors it is given. Reaped when it ends, as long
-/// as this process lives. Made with posix_spawn, since <see cref="System.Diagnostics.Process"/> starts no session and passes no descriptors.
+/// A child in a session of its own, so that neither Ctrl-C nor our end reaches it, with exactly the descriptors it is given. Reaped when it
+/// ends, as long as this process lives. Made with posix_spawn, since <see cref="System.Diagnostics.Process"/> starts no session and passes
+/// no descriptors.
 /// </summary>
 internal sealed class ChildProcess
 {
@@ -29,7 +30,8 @@ internal sealed class ChildProcess
     /// <param name="directory">Its working directory, or null for ours.</param>
     /// <exception cref="Win32Exception">It could not be started.</exception>
     internal static unsafe ChildProcess Start(
-        string program, IReadOnlyList<string> arguments, IReadOnlyList<(int Number, SafeHandle Handle)> descriptors, string? log, string? directory)
+        string program, IReadOnlyList<string> arguments, IReadOnlyList<(int Number, SafeHandle Handle)> descriptors, string? log,
+        string? directory)
     {
         lock (Living)
         {

@@ -1,8 +1,8 @@
 namespace Cutpoint.Workers.Qemu.Launch;
 
 /// <summary>
-/// Gives every socket QEMU listens on and every file it writes messages to a place of its own. The old places may belong to the living original: QEMU
-/// unlinks a socket that is there and truncates a file that is there.
+/// Gives every socket QEMU listens on and every file it writes messages to a place of its own. The old places may belong to the living
+/// original: QEMU unlinks a socket that is there and truncates a file that is there.
 /// </summary>
 internal sealed class MovedPaths(string directory, string? oldDirectory, IReadOnlyDictionary<string, string> wishes)
 {

@@ -19,7 +19,9 @@ public static class QemuCommandLine
 
     /// <summary>Makes the plan.</summary>
     /// <param name="guest">The recorded guest.</param>
-    /// <param name="ramFiles">Path of the file that holds a RAM block's contents, by the block's name; blocks not named come in the stream.</param>
+    /// <param name="ramFiles">
+    /// Path of the file that holds a RAM block's contents, by the block's name; blocks not named come in the stream.
+    /// </param>
     /// <param name="options">How to start it.</param>
     /// <exception cref="SnapshotException">The recorded command line cannot be used again.</exception>
     public static QemuLaunchPlan Plan(GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles, QemuLaunchOptions options)
@@ -51,7 +53,8 @@ public static class QemuCommandLine
         {
             // RAM that was given by size alone: the machine takes a backend under the block's name instead of making its own.
             if (!ramFiles.TryGetValue(block.Name, out var file) || backends.Contains(block.Name)) continue;
-            arguments.AddRange(["-object", Backend(block, block.Name, file, options.SharedMemory).ToString(), "-machine", $"memory-backend={block.Name}"]);
+            arguments.AddRange(["-object", Backend(block, block.Name, file, options.SharedMemory).ToString()]);
+            arguments.AddRange(["-machine", $"memory-backend={block.Name}"]);
         }
         arguments.AddRange(["-qmp", $"unix:{Escape(socket)},server=on,wait=off", "-incoming", "defer"]);
         var program = options.Program ?? guest.Properties.GetValueOrDefault(QemuInspection.ExecutableProperty) ?? guest.CommandLine[0];
@@ -59,8 +62,8 @@ public static class QemuCommandLine
     }
 
     private static string Rewrite(
-        QemuOption option, string argument, GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles, QemuLaunchOptions options, MovedPaths paths,
-        HashSet<string> backends) => option.Name switch
+        QemuOption option, string argument, GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles,
+        QemuLaunchOptions options, MovedPaths paths, HashSet<string> backends) => option.Name switch
         {
             "object" => RewriteObject(argument, guest, ramFiles, options, backends),
             "chardev" => RewriteChardev(argument, paths),
@@ -72,7 +75,8 @@ public static class QemuCommandLine
         };
 
     private static string RewriteObject(
-        string argument, GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles, QemuLaunchOptions options, HashSet<string> backends)
+        string argument, GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles, QemuLaunchOptions options,
+        HashSet<string> backends)
     {
         var properties = argument.StartsWith('{') ? FromJson(argument) : QemuProperties.Parse(argument);
         var type = properties["qom-type"] ?? properties.First;
@@ -83,7 +87,8 @@ public static class QemuCommandLine
         backends.Add(block.Name);
         if (ramFiles.TryGetValue(block.Name, out var file)) return Backend(block, id, file, options.SharedMemory, properties).ToString();
         // The contents come in the stream. The recorded file must not be mapped: the original, if it lives, still has it.
-        return type == "memory-backend-file" || type == "memory-backend-shm" ? Backend(block, id, null, shared: false, properties).ToString() : argument;
+        return type is "memory-backend-file" or "memory-backend-shm"
+            ? Backend(block, id, null, shared: false, properties).ToString() : argument;
     }
 
     private static QemuProperties Backend(RamBlock block, string id, string? file, bool shared, QemuProperties? recorded = null)
@@ -99,8 +104,8 @@ public static class QemuCommandLine
         }
         // Machine types before 4.0 would otherwise call the block by the backend's path in the object tree.
         backend["x-use-canonical-path-for-ramblock-id"] = canonical ? "on" : "off";
-        // Kept: what the guest or the host's policy may rest on. Not kept: huge pages, preallocation and alignment, which are of the old file, and discard-data,
-        // which would empty the new one at the end.
+        // Kept: what the guest or the host's policy may rest on. Not kept: huge pages, preallocation and alignment, which are of the old
+        // file, and discard-data, which would empty the new one at the end.
         foreach (var name in (ReadOnlySpan<string>)["merge", "dump", "policy", "host-nodes"])
         {
             if (recorded?[name] is { } value) backend[name] = value;
@@ -177,9 +182,11 @@ public static class QemuCommandLine
         foreach (var option in recorded)
         {
             if (option.Argument is not { } argument) continue;
-            if (option.Name == "add-fd" || argument.Contains("/dev/fdset/", StringComparison.Ordinal) || NamesDescriptor(option.Name, argument))
+            if (option.Name == "add-fd" || argument.Contains("/dev/fdset/", StringComparison.Ordinal)
+                || NamesDescriptor(option.Name, argument))
             {
-                throw Refuse(guest, $"was started with descriptors passed by its launcher (-{option.Name} {argument}), which cannot be had again",
+                throw Refuse(guest,
+                    $"was started with descriptors passed by its launcher (-{option.Name} {argument}), which cannot be had again",
                     "start QEMU as its launcher does, with -incoming defer, and give its monitor with --to");
             }
         }
@@ -189,7 +196,7 @@ public static class QemuCommandLine
     {
         if (option is not ("netdev" or "chardev" or "net" or "nic" or "object")) return false;
         var properties = argument.StartsWith('{') ? FromJson(argument) : QemuProperties.Parse(argument);
-        return properties["fd"] is not null || properties["fds"] is not null || properties["vhostfd"] is not null || properties["vhostfds"] is not null;
+        return (properties["fd"] ?? properties["fds"] ?? properties["vhostfd"] ?? properties["vhostfds"]) is not null;
     }
 
     private static string Escape(string value) => value.Replace(",", ",,", StringComparison.Ordinal);

@@ -3,7 +3,9 @@ using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Launch;
 
-/// <summary>Whether a guest's state fits a waiting QEMU. QEMU checks little of this itself: a missing device or another CPU loads and fails later.</summary>
+/// <summary>
+/// Whether a guest's state fits a waiting QEMU. QEMU checks little of this itself: a missing device or another CPU loads and fails later.
+/// </summary>
 internal static class QemuFit
 {
     /// <summary>Refuses what does not fit; else says what the QEMU calls each of the guest's blocks.</summary>
@@ -11,7 +13,8 @@ internal static class QemuFit
     {
         if (guest.MachineType is { } machine && target.MachineType != machine)
         {
-            throw Refuse(guest, where, $"needs the machine type {machine}, this QEMU has {target.MachineType}", $"start it with -machine {machine}");
+            throw Refuse(guest, where, $"needs the machine type {machine}, this QEMU has {target.MachineType}",
+                $"start it with -machine {machine}");
         }
         if (guest.CpuModel is { } cpu && target.CpuModel != cpu)
         {
@@ -42,20 +45,23 @@ internal static class QemuFit
                 var same = free.Where(entry => entry.Length == block.Length && entry.IsReadOnly == block.IsReadOnly).ToList();
                 if (same.Count != 1)
                 {
-                    throw Refuse(guest, where, $"has a RAM block '{block.Name}' of {block.Length} octets, this QEMU has none for it", "start it with the same devices and -m");
+                    throw Refuse(guest, where, $"has a RAM block '{block.Name}' of {block.Length} octets, this QEMU has none for it",
+                        "start it with the same devices and -m");
                 }
                 there = same[0];
                 free.Remove(there);
             }
             else if (there.Length != block.Length && !IsResizable(block))
             {
-                throw Refuse(guest, where, $"has {block.Length} octets in the RAM block '{block.Name}', this QEMU {there.Length}", "start it with the same -m");
+                throw Refuse(guest, where, $"has {block.Length} octets in the RAM block '{block.Name}', this QEMU {there.Length}",
+                    "start it with the same -m");
             }
             names[block.Name] = there.Name;
         }
         if (free.Find(block => !block.IsReadOnly) is { } extra)
         {
-            throw Refuse(guest, where, $"has no RAM block '{extra.Name}', this QEMU has: its devices are others", "start it with the same devices and -m");
+            throw Refuse(guest, where, $"has no RAM block '{extra.Name}', this QEMU has: its devices are others",
+                "start it with the same devices and -m");
         }
         return names;
     }

@@ -8,8 +8,9 @@ using Cutpoint.Workers.Qemu.Preflight;
 namespace Cutpoint.Workers.Qemu.Launch;
 
 /// <summary>
-/// A QEMU that waits for a guest's state: launched here from the recorded definition, or started by the user with <c>-incoming defer</c>. In order: load, continue or
-/// not, release. Disposal before the release ends a QEMU that was launched here, so a restore that fails leaves nothing behind. Not safe for concurrent use.
+/// A QEMU that waits for a guest's state: launched here from the recorded definition, or started by the user with <c>-incoming defer</c>.
+/// In order: load, continue or not, release. Disposal before the release ends a QEMU that was launched here, so a restore that fails leaves
+/// nothing behind. Not safe for concurrent use.
 /// </summary>
 public sealed class QemuIncoming : IAsyncDisposable
 {
@@ -47,7 +48,9 @@ public sealed class QemuIncoming : IAsyncDisposable
     /// <param name="ramFiles">Path of the file that holds a RAM block's contents, by the block's name.</param>
     /// <param name="options">How to start it.</param>
     /// <param name="cancellation">Ends the attempt, and the QEMU with it.</param>
-    /// <exception cref="SnapshotException">It cannot be started (with QEMU's own words), or what started does not fit the guest.</exception>
+    /// <exception cref="SnapshotException">
+    /// It cannot be started (with QEMU's own words), or what started does not fit the guest.
+    /// </exception>
     public static async Task<QemuIncoming> LaunchAsync(
         GuestDescription guest, IReadOnlyDictionary<string, string> ramFiles, QemuLaunchOptions options, CancellationToken cancellation)
     {
@@ -64,7 +67,8 @@ public sealed class QemuIncoming : IAsyncDisposable
         }
         catch (Win32Exception error)
         {
-            throw new SnapshotException(ErrorCode.Incompatible, $"{plan.Program} cannot be started: {error.Message}", "install QEMU on this host", error)
+            throw new SnapshotException(ErrorCode.Incompatible, $"{plan.Program} cannot be started: {error.Message}",
+                "install QEMU on this host", error)
             {
                 IsPreflight = true,
             };
@@ -86,7 +90,8 @@ public sealed class QemuIncoming : IAsyncDisposable
 
     /// <summary>Connects to a QEMU that the user has started with <c>-incoming defer</c>.</summary>
     /// <exception cref="SnapshotException">It cannot be reached, does not wait, or does not fit the guest.</exception>
-    public static async Task<QemuIncoming> ConnectAsync(string socketPath, GuestDescription guest, TimeProvider time, CancellationToken cancellation)
+    public static async Task<QemuIncoming> ConnectAsync(
+        string socketPath, GuestDescription guest, TimeProvider time, CancellationToken cancellation)
     {
         var monitor = await QmpClient.ConnectAsync(Path.GetFullPath(socketPath), time, cancellation);
         try
@@ -94,8 +99,11 @@ public sealed class QemuIncoming : IAsyncDisposable
             var status = await monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
             if (status.Name != "inmigrate")
             {
-                throw new SnapshotException(ErrorCode.Incompatible, $"{socketPath}: this QEMU does not wait for a guest (its state is '{status.Name}')",
-                    "start it with -incoming defer") { IsPreflight = true };
+                throw new SnapshotException(ErrorCode.Incompatible,
+                    $"{socketPath}: this QEMU does not wait for a guest (its state is '{status.Name}')", "start it with -incoming defer")
+                {
+                    IsPreflight = true,
+                };
             }
             var names = QemuFit.Check(guest, await QemuIdentity.ReadAsync(monitor, cancellation), socketPath);
             return new QemuIncoming(monitor, null, null, names, time);
@@ -109,7 +117,8 @@ public sealed class QemuIncoming : IAsyncDisposable
 
     /// <summary>Loads the guest's state; the guest stands still afterwards whatever it did before.</summary>
     /// <param name="write">
-    /// Writes the migration stream. It is called once; a stream that ends early makes QEMU refuse it. Its own errors are passed on unless QEMU ended first.
+    /// Writes the migration stream. It is called once; a stream that ends early makes QEMU refuse it. Its own errors are passed on unless
+    /// QEMU ended first.
     /// </param>
     /// <param name="ignoreShared">True when RAM files hold the blocks and the stream was made with "x-ignore-shared".</param>
     /// <param name="cancellation">Ends the load; this QEMU is then of no more use.</param>
@@ -120,7 +129,10 @@ public sealed class QemuIncoming : IAsyncDisposable
         if (ignoreShared && !_capabilities.ContainsKey("x-ignore-shared"))
         {
             throw new SnapshotException(ErrorCode.Incompatible,
-                $"{_monitor.Path}: QEMU {_monitor.Greeting!.Version} has no migration capability 'x-ignore-shared'", "use a newer QEMU") { IsPreflight = true };
+                $"{_monitor.Path}: QEMU {_monitor.Greeting!.Version} has no migration capability 'x-ignore-shared'", "use a newer QEMU")
+            {
+                IsPreflight = true,
+            };
         }
         // A saved state that says "running" would start the guest at the end of the load; a stop before the load takes that back.
         await _monitor.ExecuteAsync("stop", cancellation);
@@ -131,13 +143,15 @@ public sealed class QemuIncoming : IAsyncDisposable
         try
         {
             using (theirs) await _monitor.SendDescriptorAsync(StreamName, theirs, cancellation);
-            await _monitor.ExecuteAsync("migrate-incoming", writer => writer.WriteString("uri", "fd:" + StreamName), LoadDeadline, cancellation);
+            await _monitor.ExecuteAsync(
+                "migrate-incoming", writer => writer.WriteString("uri", "fd:" + StreamName), LoadDeadline, cancellation);
             await using (var stream = new NetworkStream(ours, ownsSocket: true))
             {
                 await write(stream, cancellation);
                 ours.Shutdown(SocketShutdown.Send);
                 var end = await events.WaitAsync(IsEnd, LoadDeadline, cancellation);
-                if (end.Text("status") != "completed") throw Refused((await _monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation)).Error);
+                if (end.Text("status") != "completed")
+                    throw Refused((await _monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation)).Error);
             }
         }
         catch (Exception error) when (error is QmpException { Failure: QmpFailure.Ended } or IOException or SocketException)
@@ -157,7 +171,9 @@ public sealed class QemuIncoming : IAsyncDisposable
         return events.TryRead(out var resume) ? resume.Timestamp : null;
     }
 
-    /// <summary>Gives the guest its own life: capabilities as before, the monitor free for others, and no more ended by the disposal.</summary>
+    /// <summary>
+    /// Gives the guest its own life: capabilities as before, the monitor free for others, and no more ended by the disposal.
+    /// </summary>
     public async Task<RunningGuest> ReleaseAsync(CancellationToken cancellation)
     {
         var now = await _monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation);
@@ -165,7 +181,10 @@ public sealed class QemuIncoming : IAsyncDisposable
         if (altered.Count > 0) await _monitor.SetCapabilitiesAsync(altered, QmpClient.CommandDeadline, cancellation);
         var status = await _monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
         _released = true;
-        return new RunningGuest(ProcessId, _monitor.Path, status) { Log = _plan?.Log, Moved = _plan?.Moved ?? new Dictionary<string, string>() };
+        return new RunningGuest(ProcessId, _monitor.Path, status)
+        {
+            Log = _plan?.Log, Moved = _plan?.Moved ?? new Dictionary<string, string>(),
+        };
     }
 
     /// <inheritdoc/>
@@ -200,7 +219,8 @@ public sealed class QemuIncoming : IAsyncDisposable
             if (process.Exited.IsCompleted) throw NotStarted(plan, await process.Exited);
             if (options.Time.GetElapsedTime(started) > options.StartDeadline)
             {
-                throw new SnapshotException(ErrorCode.Failed, $"{plan.Program} opened no monitor within {options.StartDeadline.TotalSeconds:0} s", $"see {plan.Log}");
+                throw new SnapshotException(ErrorCode.Failed,
+                    $"{plan.Program} opened no monitor within {options.StartDeadline.TotalSeconds:0} s", $"see {plan.Log}");
             }
             await Task.Delay(Poll, options.Time, cancellation);
         }
@@ -215,7 +235,8 @@ public sealed class QemuIncoming : IAsyncDisposable
     }
 
     private SnapshotException Refused(string? reason, Exception? inner = null) =>
-        new(ErrorCode.Incompatible, $"QEMU did not accept the guest's state: {(string.IsNullOrEmpty(reason) ? "it gave no reason" : reason)}",
+        new(ErrorCode.Incompatible,
+            $"QEMU did not accept the guest's state: {(string.IsNullOrEmpty(reason) ? "it gave no reason" : reason)}",
             _plan is null ? "see what that QEMU wrote to its standard error" : $"see {_plan.Log}", inner);
 
     private async Task<bool> HasEndedAsync()
@@ -238,7 +259,8 @@ public sealed class QemuIncoming : IAsyncDisposable
     {
         if (!File.Exists(log)) return "";
         var text = File.ReadAllText(log);
-        var lines = text[Math.Max(0, text.Length - MaxLogTail)..].Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var lines = text[Math.Max(0, text.Length - MaxLogTail)..].Split('\n',
+            StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return string.Join("; ", lines);
     }
 }

@@ -4,14 +4,14 @@ namespace Cutpoint.Workers.Qemu.Launch;
 public sealed record QemuLaunchOptions
 {
     /// <summary>
-    /// The guest's own directory: monitor socket <c>qmp</c>, log <c>qemu.log</c>, and every socket and output file of the recorded command line, under its last
-    /// name. So a guest and its clones never take each other's. Created when missing, for its owner only.
+    /// The guest's own directory: monitor socket <c>qmp</c>, log <c>qemu.log</c>, and every socket and output file of the recorded command
+    /// line, under its last name. So a guest and its clones never take each other's. Created when missing, for its owner only.
     /// </summary>
     public required string Directory { get; init; }
 
     /// <summary>
-    /// True maps RAM files shared, so that the guest can be captured directly again and its writes reach the file; false maps them copy-on-write, so that one
-    /// file can start any number of clones.
+    /// True maps RAM files shared, so that the guest can be captured directly again and its writes reach the file; false maps them
+    /// copy-on-write, so that one file can start any number of clones.
     /// </summary>
     public bool SharedMemory { get; init; }
 

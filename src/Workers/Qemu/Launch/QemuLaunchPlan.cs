@@ -8,4 +8,5 @@ namespace Cutpoint.Workers.Qemu.Launch;
 /// <param name="Log">Where its messages will be.</param>
 /// <param name="Moved">Sockets and output files of the recorded command line, and where they are now.</param>
 public sealed record QemuLaunchPlan(
-    string Program, IReadOnlyList<string> Arguments, string? WorkingDirectory, string QmpSocket, string Log, IReadOnlyDictionary<string, string> Moved);
+    string Program, IReadOnlyList<string> Arguments, string? WorkingDirectory, string QmpSocket, string Log,
+    IReadOnlyDictionary<string, string> Moved);

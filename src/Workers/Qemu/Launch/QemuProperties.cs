@@ -3,7 +3,8 @@ using System.Text;
 namespace Cutpoint.Workers.Qemu.Launch;
 
 /// <summary>
-/// The argument of a QEMU option: properties parted by commas, "name=value" or a bare value in front; a comma inside a value is doubled. Keeps the order.
+/// The argument of a QEMU option: properties parted by commas, "name=value" or a bare value in front; a comma inside a value is doubled.
+/// Keeps the order.
 /// </summary>
 internal sealed class QemuProperties
 {

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
@@ -39,7 +40,7 @@ internal static unsafe partial class Spawn
 
     private static IEnumerable<string> Variables()
     {
-        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables()) yield return $"{variable.Key}={variable.Value}";
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables()) yield return $"{variable.Key}={variable.Value}";
     }
 
     private static byte** Vector(IReadOnlyList<string> texts)
@@ -91,7 +92,8 @@ internal static unsafe partial class Spawn
     }
 
     [LibraryImport("libc", EntryPoint = "posix_spawnp", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SpawnInPath(out int process, string file, byte* actions, byte* attributes, byte** arguments, byte** environment);
+    private static partial int SpawnInPath(
+        out int process, string file, byte* actions, byte* attributes, byte** arguments, byte** environment);
 
     [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_init")]
     private static partial int InitialiseActions(byte* actions);

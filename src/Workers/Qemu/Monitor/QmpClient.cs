@@ -14,7 +14,10 @@ public sealed class QmpClient : IAsyncDisposable
     /// <summary>The longest line taken from a monitor. QEMU's longest answers (schema, memory tree) are well under 1 MiB.</summary>
     public const int MaxLineLength = 16 << 20;
 
-    /// <summary>How long a monitor may take to greet a new client. A free one greets within a millisecond; a busy main loop has been seen to take two seconds.</summary>
+    /// <summary>
+    /// How long a monitor may take to greet a new client. A free one greets within a millisecond; a busy main loop has been seen to take
+    /// two seconds.
+    /// </summary>
     public static readonly TimeSpan GreetingDeadline = TimeSpan.FromSeconds(3);
 
     /// <summary>How long a command may take unless it says otherwise.</summary>
@@ -47,7 +50,9 @@ public sealed class QmpClient : IAsyncDisposable
     /// <summary>What the monitor said of itself; null on a connection that was taken over.</summary>
     public QmpGreeting? Greeting { get; }
 
-    /// <summary>The process that listens on the socket, by the kernel's word at connect time; null when it is not visible from here.</summary>
+    /// <summary>
+    /// The process that listens on the socket, by the kernel's word at connect time; null when it is not visible from here.
+    /// </summary>
     public int? PeerProcessId { get; private init; }
 
     /// <summary>Completes with the reason when the connection has ended. Never faults.</summary>
@@ -84,7 +89,9 @@ public sealed class QmpClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes over a connection that is in command mode, possibly in the middle of a line and with answers to others' commands on the way.</summary>
+    /// <summary>
+    /// Takes over a connection that is in command mode, possibly in the middle of a line and with answers to others' commands on the way.
+    /// </summary>
     internal static QmpClient Adopt(string path, Socket socket, TimeProvider time)
     {
         var client = new QmpClient(path, new QmpReader(path, socket), greeting: null, time);
@@ -102,18 +109,23 @@ public sealed class QmpClient : IAsyncDisposable
     /// <param name="deadline">How long to wait for the answer. A later answer is dropped; the connection stays usable.</param>
     /// <param name="cancellation">Gives up waiting. A command that was sent is carried out all the same.</param>
     /// <exception cref="QmpException">QEMU refused, stalled, or ended.</exception>
-    public Task<JsonElement> ExecuteAsync(string command, Action<Utf8JsonWriter>? arguments, TimeSpan deadline, CancellationToken cancellation) =>
+    public Task<JsonElement> ExecuteAsync(
+        string command, Action<Utf8JsonWriter>? arguments, TimeSpan deadline, CancellationToken cancellation) =>
         ExecuteAsync(command, arguments, null, deadline, cancellation);
 
-    /// <summary>Passes a descriptor to QEMU under a name that commands such as <c>migrate fd:NAME</c> take. The caller keeps its own.</summary>
+    /// <summary>
+    /// Passes a descriptor to QEMU under a name that commands such as <c>migrate fd:NAME</c> take. The caller keeps its own.
+    /// </summary>
     public async Task SendDescriptorAsync(string name, SafeHandle descriptor, CancellationToken cancellation) =>
         await ExecuteAsync("getfd", writer => writer.WriteString("fdname", name), descriptor, CommandDeadline, cancellation);
 
     /// <summary>Runs a command line of the human monitor and returns its text.</summary>
     public async Task<string> HumanMonitorAsync(string commandLine, CancellationToken cancellation)
     {
-        var answer = await ExecuteAsync("human-monitor-command", writer => writer.WriteString("command-line", commandLine), CommandDeadline, cancellation);
-        return answer.ValueKind == JsonValueKind.String ? answer.GetString()! : throw QmpException.Garbage(Path, $"no text for '{commandLine}'");
+        var answer = await ExecuteAsync(
+            "human-monitor-command", writer => writer.WriteString("command-line", commandLine), CommandDeadline, cancellation);
+        return answer.ValueKind == JsonValueKind.String
+            ? answer.GetString()! : throw QmpException.Garbage(Path, $"no text for '{commandLine}'");
     }
 
     /// <summary>Subscribes to events from now on. Dispose the stream to end it.</summary>
@@ -140,8 +152,8 @@ public sealed class QmpClient : IAsyncDisposable
     }
 
     /// <summary>
-    /// Hands the connection to another process and goes on through the socket it answers with. Nothing is lost: reading stops between two calls, and what
-    /// was read of an unfinished line stays here. No command may be outstanding.
+    /// Hands the connection to another process and goes on through the socket it answers with. Nothing is lost: reading stops between two
+    /// calls, and what was read of an unfinished line stays here. No command may be outstanding.
     /// </summary>
     internal async Task RerouteAsync(Func<Socket, CancellationToken, Task<Socket>> handOver, CancellationToken cancellation)
     {
@@ -182,7 +194,7 @@ public sealed class QmpClient : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw QmpSocket.InUse(path);
+            throw reader.HasPartialLine ? QmpSocket.NotQmp(path) : QmpSocket.InUse(path);
         }
         catch (QmpException garbage) when (garbage.Failure == QmpFailure.Garbage)
         {

@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace Cutpoint.Workers.Qemu.Monitor;
 
 /// <summary>
-/// The events of some names since the subscription, in order, kept until read. Bounded: a reader that falls <see cref="Capacity"/> events behind gets
-/// an error instead of a gap. Disposing ends the subscription. One reader at a time.
+/// The events of some names since the subscription, in order, kept until read. Bounded: a reader that falls <see cref="Capacity"/> events
+/// behind gets an error instead of a gap. Disposing ends the subscription. One reader at a time.
 /// </summary>
 public sealed class QmpEventStream : IDisposable
 {

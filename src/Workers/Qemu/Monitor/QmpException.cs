@@ -38,12 +38,13 @@ public sealed class QmpException : SnapshotException
 
     internal static QmpException Ended(string path, string? command, Exception? inner = null) =>
         new(QmpFailure.Ended, ErrorCode.Failed,
-            command is null ? $"{path}: the monitor closed the connection" : $"{path}: the monitor closed the connection while '{command}' was outstanding",
+            $"{path}: the monitor closed the connection{(command is null ? "" : $" while '{command}' was outstanding")}",
             "see whether the QEMU process is still alive", inner)
         {
             Command = command,
         };
 
     internal static QmpException Garbage(string path, string what) =>
-        new(QmpFailure.Garbage, ErrorCode.Failed, $"{path}: the monitor sent {what}", "see that the socket belongs to a QEMU monitor in control mode");
+        new(QmpFailure.Garbage, ErrorCode.Failed, $"{path}: the monitor sent {what}",
+            "see that the socket belongs to a QEMU monitor in control mode");
 }

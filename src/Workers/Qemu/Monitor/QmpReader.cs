@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Cutpoint.Workers.Qemu.Monitor;
 
 /// <summary>
-/// Lines of JSON from a socket that may be exchanged under way. One reader; <see cref="PauseAsync"/>, <see cref="Resume"/> and <see cref="DisposeAsync"/>
-/// come from elsewhere.
+/// Lines of JSON from a socket that may be exchanged under way. One reader; <see cref="PauseAsync"/>, <see cref="Resume"/> and
+/// <see cref="DisposeAsync"/> come from elsewhere.
 /// </summary>
 internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
 {
@@ -19,6 +19,9 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
     private bool _reading;
 
     internal Socket Socket { get; private set; } = socket;
+
+    /// <summary>True when a line has begun that has not ended.</summary>
+    internal bool HasPartialLine => _end > _start;
 
     /// <summary>The next line, or null at the end. A line that is no JSON is an error.</summary>
     internal async Task<JsonElement?> ReadLineAsync(CancellationToken cancellation)
@@ -140,7 +143,8 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
             (_start, _end) = (0, _end - _start);
         }
         if (_end < _buffer.Length) return;
-        if (_buffer.Length >= QmpClient.MaxLineLength) throw QmpException.Garbage(path, $"a line of more than {QmpClient.MaxLineLength} octets");
+        if (_buffer.Length >= QmpClient.MaxLineLength)
+            throw QmpException.Garbage(path, $"a line of more than {QmpClient.MaxLineLength} octets");
         Array.Resize(ref _buffer, _buffer.Length * 2);
     }
 

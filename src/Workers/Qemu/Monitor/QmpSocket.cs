@@ -47,7 +47,8 @@ internal static class QmpSocket
 
     /// <summary>Writes a whole command; the descriptor goes with its first octet.</summary>
     internal static async Task SendAsync(
-        Socket socket, ReadOnlyMemory<byte> octets, SafeHandle? descriptor, TimeSpan deadline, TimeProvider time, CancellationToken cancellation)
+        Socket socket, ReadOnlyMemory<byte> octets, SafeHandle? descriptor, TimeSpan deadline, TimeProvider time,
+        CancellationToken cancellation)
     {
         var started = time.GetTimestamp();
         var held = false;

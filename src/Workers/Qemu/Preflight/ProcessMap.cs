@@ -42,7 +42,8 @@ internal sealed class ProcessMap
     /// <summary>A path under which the mapping's file can be opened for reading, or null.</summary>
     internal string? OpenablePath(ProcessMapping mapping)
     {
-        // By name when the name still leads there: it outlives QEMU. Else through QEMU's own descriptor, which its user may follow; else, as root, through the mapping.
+        // By name when the name still leads there: it outlives QEMU. Else through QEMU's own descriptor, which its user may follow; else,
+        // as root, through the mapping.
         if (mapping.Path.StartsWith('/') && IsOpenable(mapping.Path) && SameFile(mapping.Path, mapping)) return mapping.Path;
         if (OpenDescriptor(mapping) is { } descriptor) return descriptor;
         var link = Proc(_process, string.Create(CultureInfo.InvariantCulture, $"map_files/{mapping.Start:x}-{mapping.End:x}"));
@@ -55,7 +56,8 @@ internal sealed class ProcessMap
         var fields = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
         if (fields.Length < 5) return null;
         var dash = fields[0].IndexOf('-', StringComparison.Ordinal);
-        if (dash < 0 || fields[1].Length < 4 || !Hex(fields[0].AsSpan(0, dash), out var start) || !Hex(fields[0].AsSpan(dash + 1), out var end)
+        if (dash < 0 || fields[1].Length < 4
+            || !Hex(fields[0].AsSpan(0, dash), out var start) || !Hex(fields[0].AsSpan(dash + 1), out var end)
             || !Hex(fields[2], out var offset) || !ulong.TryParse(fields[4], CultureInfo.InvariantCulture, out var inode))
         {
             return null;

@@ -2,7 +2,10 @@ using Cutpoint.Guests;
 
 namespace Cutpoint.Workers.Qemu.Preflight;
 
-/// <summary>What a look at a guest found; nothing about the guest was changed. The methods refuse, with reason and remedy, what this guest cannot do.</summary>
+/// <summary>
+/// What a look at a guest found; nothing about the guest was changed. The methods refuse, with reason and remedy, what this guest cannot
+/// do.
+/// </summary>
 public sealed record QemuInspection
 {
     /// <summary>Key of <see cref="GuestDescription.Properties"/>: QEMU's working directory.</summary>
@@ -34,18 +37,20 @@ public sealed record QemuInspection
     public required IReadOnlyList<QemuRamBacking> Backings { get; init; }
 
     /// <summary>
-    /// Why a live multi-pass capture of this guest would lose writes, or null when it would not. With TCG, QEMU before 9.0 takes over the dirty bitmap of a block whose
-    /// length is a multiple of 256 KiB without telling the translated code, so later writes to pages already sent go unseen. ROM is not concerned: the
-    /// guest does not write it.
+    /// Why a live multi-pass capture of this guest would lose writes, or null when it would not. With TCG, QEMU before 9.0 takes over the
+    /// dirty bitmap of a block whose length is a multiple of 256 KiB without telling the translated code, so later writes to pages already
+    /// sent go unseen. ROM is not concerned: the guest does not write it.
     /// </summary>
     public string? LosesWrites
     {
         get
         {
             if (Description.Accelerator != "tcg" || Version >= LostWritesFixed) return null;
-            var hit = Description.Blocks.Where(block => !block.IsReadOnly && block.Length % AlignedScan == 0).Select(block => block.Name).ToList();
-            return hit.Count == 0 ? null
-                : $"QEMU {Version} with TCG loses writes to {string.Join(", ", hit)} during a live multi-pass migration (fixed in 9.0; only blocks whose length is a multiple of 256 KiB)";
+            var hit = Description.Blocks.Where(block => !block.IsReadOnly && block.Length % AlignedScan == 0).Select(block => block.Name);
+            var names = string.Join(", ", hit);
+            return names.Length == 0 ? null
+                : $"QEMU {Version} with TCG loses writes to {names} during a live multi-pass migration"
+                    + " (fixed in 9.0; only blocks whose length is a multiple of 256 KiB)";
         }
     }
 
@@ -55,21 +60,25 @@ public sealed record QemuInspection
     {
         if (!Migration.IsOver)
         {
-            throw Refuse(ErrorCode.Locked, $"is already being migrated (state '{Migration.Status}')", "wait until that migration is over, or cancel it with 'migrate_cancel'");
+            throw Refuse(ErrorCode.Locked, $"is already being migrated (state '{Migration.Status}')",
+                "wait until that migration is over, or cancel it with 'migrate_cancel'");
         }
         if (Migration.BlockedReasons.Count > 0)
         {
-            throw Refuse(ErrorCode.Incompatible, $"cannot be saved: {string.Join("; ", Migration.BlockedReasons)}", "detach the device that blocks migration");
+            throw Refuse(ErrorCode.Incompatible, $"cannot be saved: {string.Join("; ", Migration.BlockedReasons)}",
+                "detach the device that blocks migration");
         }
         switch (Status.Name)
         {
             case "inmigrate":
-                throw Refuse(ErrorCode.Incompatible, "waits for an incoming migration; it has no state yet", "let its migration come in first");
+                throw Refuse(ErrorCode.Incompatible, "waits for an incoming migration; it has no state yet",
+                    "let its migration come in first");
             case "postmigrate":
                 throw Refuse(ErrorCode.Incompatible, "stands still since a migration; QEMU saves such a guest only once",
                     "continue it with 'cont', and stop it again if it shall be captured paused");
             case "suspended":
-                throw Refuse(ErrorCode.Incompatible, "is suspended to RAM and could not be continued after the cut", "wake it with 'system_wakeup'");
+                throw Refuse(ErrorCode.Incompatible, "is suspended to RAM and could not be continued after the cut",
+                    "wake it with 'system_wakeup'");
             case "finish-migrate" or "save-vm" or "restore-vm" or "colo" or "preconfig":
                 throw Refuse(ErrorCode.Locked, $"is in the state '{Status.Name}'", "wait until QEMU is through with it");
         }
@@ -82,7 +91,8 @@ public sealed record QemuInspection
         foreach (var name in names)
         {
             if (Capabilities.ContainsKey(name)) continue;
-            throw Refuse(ErrorCode.Incompatible, $"runs in QEMU {Version}, which has no migration capability '{name}'", "use a newer QEMU, or another transport or strategy");
+            throw Refuse(ErrorCode.Incompatible, $"runs in QEMU {Version}, which has no migration capability '{name}'",
+                "use a newer QEMU, or another transport or strategy");
         }
     }
 

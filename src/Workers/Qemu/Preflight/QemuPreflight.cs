@@ -87,7 +87,8 @@ public static class QemuPreflight
     }
 
     private static async Task<IReadOnlyList<QemuRamBacking>> BackingsAsync(
-        QmpClient monitor, IReadOnlyList<RamBlock> blocks, IReadOnlyList<MemoryRange> ranges, JsonElement backends, CancellationToken cancellation)
+        QmpClient monitor, IReadOnlyList<RamBlock> blocks, IReadOnlyList<MemoryRange> ranges, JsonElement backends,
+        CancellationToken cancellation)
     {
         var ids = backends.EnumerateArray().Select(backend => backend.Text("id")).OfType<string>().ToHashSet();
         var map = ids.Count > 0 && monitor.PeerProcessId is { } process ? ProcessMap.TryRead(process) : null;
@@ -103,13 +104,15 @@ public static class QemuPreflight
     }
 
     /// <summary>
-    /// What QEMU's process has mapped shared where the block is. QEMU's own word decides where that is, since several backends may have one size and one name.
+    /// What QEMU's process has mapped shared where the block is. QEMU's own word decides where that is, since several backends may have one
+    /// size and one name.
     /// </summary>
     private static async Task<QemuRamBacking?> SharedAsync(
         QmpClient monitor, RamBlock block, IReadOnlyList<MemoryRange> ranges, ProcessMap map, CancellationToken cancellation)
     {
         if (ranges.FirstOrDefault(range => range.Block == block.Name) is not { } range) return null;
-        var answer = await monitor.HumanMonitorAsync(string.Create(CultureInfo.InvariantCulture, $"gpa2hva 0x{range.Address:x}"), cancellation);
+        var answer = await monitor.HumanMonitorAsync(
+            string.Create(CultureInfo.InvariantCulture, $"gpa2hva 0x{range.Address:x}"), cancellation);
         const string Address = " is 0x";
         var at = answer.LastIndexOf(Address, StringComparison.Ordinal);
         if (at < 0) return null;

@@ -11,8 +11,8 @@ public sealed record QemuRamBacking(RamBlock Block, QemuRamKind Kind)
     public string? Backend { get; init; }
 
     /// <summary>
-    /// A path under which the shared memory can be opened for reading from here; null when it is private or cannot be reached. May lie in /proc, and is
-    /// then good only as long as the guest's QEMU lives.
+    /// A path under which the shared memory can be opened for reading from here; null when it is private or cannot be reached. May lie in
+    /// /proc, and is then good only as long as the guest's QEMU lives.
     /// </summary>
     public string? Path { get; init; }
 

@@ -9,6 +9,8 @@ public enum QemuRamKind
     /// <summary>A file with a name, mapped shared.</summary>
     NamedFile,
 
-    /// <summary>A memfd or another file without a name, mapped shared. Newer QEMU sends such blocks even when told to ignore shared ones.</summary>
+    /// <summary>
+    /// A memfd or another file without a name, mapped shared. Newer QEMU sends such blocks even when told to ignore shared ones.
+    /// </summary>
     NamelessFile,
 }

@@ -14,7 +14,8 @@ internal static class RamBlockTable
         foreach (var line in text.Split('\n').Skip(1))
         {
             if (string.IsNullOrWhiteSpace(line)) continue;
-            // Name, page size with its unit, offset, used, total. The name is right-aligned and may in principle hold spaces: read from the right.
+            // Name, page size with its unit, offset, used, total. The name is right-aligned and may in principle hold spaces: read from the
+            // right.
             var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (words.Length < 5 || !TryHex(words[^2], out var used)) throw Unreadable(line);
             // Without a name it is no migratable block: a backend nobody uses, or a device's own business.
@@ -27,10 +28,12 @@ internal static class RamBlockTable
     }
 
     /// <summary>
-    /// Firmware, option ROMs and the tables QEMU makes for the firmware. The guest cannot write them by itself, so no write to them can be lost.
+    /// Firmware, option ROMs and the tables QEMU makes for the firmware. The guest cannot write them by itself, so no write to them can be
+    /// lost.
     /// </summary>
     private static bool IsRom(string name) =>
-        name is "pc.bios" or "pc.rom" || name.StartsWith("/rom@", StringComparison.Ordinal) || name.EndsWith(".rom", StringComparison.Ordinal);
+        name is "pc.bios" or "pc.rom"
+        || name.StartsWith("/rom@", StringComparison.Ordinal) || name.EndsWith(".rom", StringComparison.Ordinal);
 
     private static bool TryHex(string text, out long value)
     {
@@ -40,5 +43,6 @@ internal static class RamBlockTable
     }
 
     private static SnapshotException Unreadable(string text) =>
-        new(ErrorCode.Incompatible, $"the answer to 'info ramblock' is not understood: '{text.Trim()}'", "report it with the version of QEMU");
+        new(ErrorCode.Incompatible, $"the answer to 'info ramblock' is not understood: '{text.Trim()}'",
+            "report it with the version of QEMU");
 }

@@ -21,8 +21,10 @@ public sealed class GuardTests
         }
         await WaitUntilNothingIsOpenAsync(guest);
         Assert.Equal(before, await SettingsAsync(guest));
-        var outcome = Assert.Single(guest.SessionOptions.Intents.TakeOutcomes());
-        Assert.Contains("the worker ended: continued the guest", outcome, StringComparison.Ordinal);
+        var outcome = Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(guest.Socket, default));
+        Assert.Equal((guest.Socket, "running", true), (outcome.Socket, outcome.Status, outcome.Thawed));
+        Assert.StartsWith("the worker ended: continued the guest, put back", outcome.Details, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
         Assert.Equal(0, await guest.VerifyAsync());
     }
 
@@ -34,7 +36,8 @@ public sealed class GuardTests
         worker.Signal(TestProcess.Stop);
         await guest.WaitUntilItCountsAsync().WaitAsync(FreezeLimit);
         worker.Signal(TestProcess.Continue);
-        Assert.Contains("the freeze limit of 300 ms was reached: continued the guest", await worker.NextLineAsync(), StringComparison.Ordinal);
+        Assert.Contains("the freeze limit of 300 ms was reached: continued the guest", await worker.NextLineAsync(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -49,7 +52,7 @@ public sealed class GuardTests
             TestProcess.Signal(session.GuardProcessId, TestProcess.Kill);
             await guest.WaitUntilItCountsAsync().WaitAsync(FreezeLimit);
             await LossAsync(session);
-            Assert.Contains("the guard process was killed; continued the guest, put back", session.Loss!.Message, StringComparison.Ordinal);
+            Assert.Contains("the guard process was killed: continued the guest, put back", session.Loss!.Message, StringComparison.Ordinal);
             var refused = await Assert.ThrowsAsync<SnapshotException>(session.ContinueAsync);
             Assert.Equal(session.Loss.Message, refused.Message);
         }
@@ -70,9 +73,12 @@ public sealed class GuardTests
             worker.Signal(TestProcess.Kill);
         }
         Assert.Equal("paused", await StatusAsync(guest));
-        var outcome = Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(null, default));
-        Assert.Null(outcome.Problem);
-        Assert.Equal((true, "running"), (outcome.Thawed, outcome.Status));
+        await using (var next = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default))
+        {
+            var outcome = Assert.Single(next.Recovered);
+            Assert.Equal((true, "running"), (outcome.Thawed, outcome.Status));
+            Assert.True(next.WasRunning);
+        }
         await guest.WaitUntilItCountsAsync();
         Assert.Equal(before, await SettingsAsync(guest));
         Assert.Empty(await guest.SessionOptions.Intents.RecoverAsync(null, default));
@@ -147,7 +153,8 @@ public sealed class GuardTests
             worker.Signal(TestProcess.Kill);
         }
         await WaitUntilNothingIsOpenAsync(guest);
-        Assert.Contains("waited for the background snapshot", Assert.Single(guest.SessionOptions.Intents.TakeOutcomes()), StringComparison.Ordinal);
+        var outcome = Assert.Single(await guest.SessionOptions.Intents.RecoverAsync(guest.Socket, default));
+        Assert.Contains("waited for the background snapshot", outcome.Details, StringComparison.Ordinal);
         await guest.WaitUntilItCountsAsync();
         Assert.Equal(0, await guest.VerifyAsync());
         await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
@@ -157,10 +164,72 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public async Task A_guest_is_freed_from_a_background_snapshot_that_failed()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", "64");
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default))
+        {
+            await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["background-snapshot"] = true }, default);
+            var (ours, theirs) = UnixSocketPair.Create();
+            using var events = session.Monitor.Subscribe("MIGRATION");
+            // Straight to the monitor: the session takes no socket for this, since this is what comes of it.
+            using (theirs)
+            {
+                await Assert.ThrowsAsync<ArgumentException>(() => session.SendDescriptorAsync("m", theirs, default));
+                await session.Monitor.SendDescriptorAsync("m", theirs, default);
+            }
+            await session.MigrateAsync("m", default);
+            await ours.ReceiveAsync(new byte[100_000]);
+            ours.Dispose();
+            await events.WaitAsync(next => next.Text("status") == "failed", TimeSpan.FromSeconds(10), default);
+            Assert.True((await session.QueryStatusAsync(default)).Running);
+        }
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_second_job_on_a_guest_is_told_who_has_it()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        await using var first = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        await first.ArmAsync(default);
+        var error = await Assert.ThrowsAsync<SnapshotException>(
+            () => QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default));
+        Assert.Equal((ErrorCode.Locked, true), (error.Code, error.IsPreflight));
+        Assert.Contains($"process {Environment.ProcessId} is at work on it", error.Message, StringComparison.Ordinal);
+        await first.StopAsync(default);
+        await first.ContinueAsync();
+    }
+
+    [Fact]
+    public async Task A_guest_is_not_changed_when_the_intent_cannot_be_written_and_a_damaged_intent_is_in_nobodys_way()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var nowhere = guest.SessionOptions with { Intents = new FreezeIntents(Path.Combine(guest.SerialLog, "freeze")) };
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, nowhere, default))
+        {
+            var error = await Assert.ThrowsAsync<SnapshotException>(() => session.StopAsync(default));
+            Assert.Contains("the freeze intent cannot be written", error.Message, StringComparison.Ordinal);
+            Assert.True((await session.QueryStatusAsync(default)).Running);
+        }
+        var intents = guest.SessionOptions.Intents;
+        Directory.CreateDirectory(intents.Directory);
+        var damaged = Path.Combine(intents.Directory, "1-2-3.intent");
+        File.WriteAllText(damaged, "{\"version\": 1, \"socket\": 3}");
+        await using (var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default))
+        {
+            await session.StopAsync(default);
+        }
+        Assert.Equal(damaged, Assert.Single(await intents.RecoverAsync(null, default)).Socket);
+    }
+
+    [Fact]
     public async Task The_guard_ends_a_write_QEMU_hangs_in_because_the_worker_does_not_read()
     {
         await using var guest = await ToyGuest.StartAsync();
-        await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions with { FreezeLimit = TimeSpan.FromSeconds(1) }, default);
+        var options = guest.SessionOptions with { FreezeLimit = TimeSpan.FromSeconds(1) };
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, options, default);
         await session.SetCapabilitiesAsync(new Dictionary<string, bool> { ["pause-before-switchover"] = true }, default);
         await session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, default);
         var (ours, theirs) = UnixSocketPair.Create();

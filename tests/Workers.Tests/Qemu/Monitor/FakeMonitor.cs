@@ -6,7 +6,8 @@ namespace Cutpoint.Workers.Tests.Qemu.Monitor;
 /// <summary>A socket that behaves as a test wants, for what no real QEMU can be made to do.</summary>
 internal sealed class FakeMonitor : IAsyncDisposable
 {
-    internal const string Greeting = """{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}""" + "\r\n";
+    internal const string Greeting =
+        """{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}""" + "\r\n";
 
     private readonly string _directory = ToyGuest.MakeDirectory();
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -71,7 +72,8 @@ internal sealed class FakeMonitorClient(Socket socket, CancellationToken stop) :
         return json.RootElement.GetProperty("id").GetInt64();
     }
 
-    internal async Task AnswerAsync(string value = "{}") => await SendAsync($$"""{"return": {{value}}, "id": {{await CommandAsync()}}}""" + "\r\n");
+    internal async Task AnswerAsync(string value = "{}") =>
+        await SendAsync($$"""{"return": {{value}}, "id": {{await CommandAsync()}}}""" + "\r\n");
 
     /// <summary>Says nothing more, until the test is over.</summary>
     internal Task HangAsync() => Task.Delay(Timeout.Infinite, stop);

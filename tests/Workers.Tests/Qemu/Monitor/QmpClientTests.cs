@@ -71,7 +71,8 @@ public sealed class QmpClientTests
     {
         await using var guest = await ToyGuest.StartAsync();
         await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
-        var error = await Assert.ThrowsAsync<QmpException>(() => monitor.ExecuteAsync("migrate-continue", WriteState, QmpClient.CommandDeadline, default));
+        var error = await Assert.ThrowsAsync<QmpException>(
+            () => monitor.ExecuteAsync("migrate-continue", WriteState, QmpClient.CommandDeadline, default));
         Assert.Equal(("migrate-continue", "GenericError"), (error.Command, error.QemuClass));
         Assert.Contains(error.QemuText!, error.Message, StringComparison.Ordinal);
         error = await Assert.ThrowsAsync<QmpException>(() => monitor.ExecuteAsync("teleport", default));
@@ -250,7 +251,10 @@ public sealed class QmpClientTests
         await using var guest = await ToyGuest.StartAsync();
         await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
         var path = Path.Combine(guest.Directory, "stream");
-        using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write)) await monitor.SendDescriptorAsync("m", file, default);
+        using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write))
+        {
+            await monitor.SendDescriptorAsync("m", file, default);
+        }
         await monitor.ExecuteAsync("stop", default);
         await monitor.ExecuteAsync("migrate", writer => writer.WriteString("uri", "fd:m"), QmpClient.CommandDeadline, default);
         await guest.UntilAsync(() => new FileInfo(path).Length > 100_000);

@@ -15,7 +15,8 @@ public sealed class QemuPreflightTests
         var description = seen.Description;
         Assert.Equal(("qemu", "tom", $"qemu:{guest.Socket}"), (description.Driver, description.Name, description.Uri));
         Assert.Matches("^pc-i440fx-[0-9.]+$", description.MachineType);
-        Assert.Equal(("qemu64", 2, "tcg", true), (description.CpuModel, description.CpuCount, description.Accelerator, description.WasRunning));
+        Assert.Equal(("qemu64", 2, "tcg"), (description.CpuModel, description.CpuCount, description.Accelerator));
+        Assert.True(description.WasRunning);
         Assert.Contains("-nodefaults", description.CommandLine);
         Assert.Equal(guest.Directory, description.Properties[QemuInspection.DirectoryProperty]);
         Assert.Equal("qemu-system-x86_64", Path.GetFileName(description.Properties[QemuInspection.ExecutableProperty]));
@@ -57,7 +58,8 @@ public sealed class QemuPreflightTests
             "-object", "memory-backend-memfd,id=m0,size=16M,share=on", "-object", "memory-backend-memfd,id=m1,size=16M,share=on",
             "-numa", "node,memdev=m0", "-numa", "node,memdev=m1");
         var seen = await InspectAsync(guest);
-        var files = seen.Backings.Where(backing => backing.Path is not null).ToDictionary(backing => backing.Block.Name, backing => backing.Path!);
+        var files = seen.Backings.Where(backing => backing.Path is not null)
+            .ToDictionary(backing => backing.Block.Name, backing => backing.Path!);
         Assert.Equal(["m0", "m1"], files.Keys.Order());
         Assert.NotEqual(files["m0"], files["m1"]);
         using var file = File.OpenHandle(files["m0"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
@@ -95,7 +97,8 @@ public sealed class QemuPreflightTests
         await using var guest = await ToyGuest.StartAsync("-m", "16");
         await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
         var seen = await InspectAsync(session.Monitor, guest);
-        Refused(seen with { Migration = seen.Migration with { BlockedReasons = ["VFIO device doesn't support migration"] } }, "VFIO device");
+        Refused(seen with { Migration = seen.Migration with { BlockedReasons = ["VFIO device doesn't support migration"] } },
+            "VFIO device");
         Refused(seen with { Status = new QemuStatus("postmigrate", false) }, "stands still since a migration");
         Refused(seen with { Status = new QemuStatus("inmigrate", false) }, "waits for an incoming migration");
         var error = Assert.Throws<SnapshotException>(() => seen.RequireCapabilities("events", "mapped-ram"));

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Cutpoint.Workers.Qemu.Preflight;
+
+namespace Cutpoint.Workers.Qemu.Guard;
+
+/// <summary>
+/// Frees a guest whose background snapshot has failed, for example because the disk was full. QEMU 7.2 then says "running", but leaves the
+/// RAM write-protected, and every CPU that writes waits for ever for somebody to serve the fault: not even SIGTERM ends it. The protection
+/// is taken off through QEMU's own userfaultfd.
+/// </summary>
+internal static unsafe partial class WriteProtection
+{
+    private const string FaultDescriptor = "anon_inode:[userfaultfd]";
+    private const ulong WriteProtectRequest = 0xc018aa06;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct WriteProtectRange
+    {
+        internal ulong Start;
+        internal ulong Length;
+        internal ulong Mode;
+    }
+
+    /// <summary>Takes every write protection off a process.</summary>
+    /// <returns>How many ranges were freed; 0 when there were none or this user may not.</returns>
+    internal static int Release(int process)
+    {
+        try
+        {
+            var ranges = ProtectedRanges(process);
+            if (ranges.Count == 0) return 0;
+            var freed = 0;
+            foreach (var link in Directory.EnumerateFileSystemEntries(Proc(process, "fd")))
+            {
+                if (new FileInfo(link).LinkTarget != FaultDescriptor) continue;
+                freed += Release(process, int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture), ranges);
+            }
+            return freed;
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+
+    private static int Release(int process, int descriptor, List<(ulong Start, ulong End)> ranges)
+    {
+        const int OpenProcess = 434;
+        const int GetDescriptor = 438;
+        var handle = (int)SystemCall(OpenProcess, process, 0, 0);
+        if (handle < 0) return 0;
+        var copy = (int)SystemCall(GetDescriptor, handle, descriptor, 0);
+        _ = Libc.Close(handle);
+        if (copy < 0) return 0;
+        var freed = 0;
+        foreach (var (start, end) in ranges)
+        {
+            // Refused for ranges that are registered with another userfaultfd.
+            var range = new WriteProtectRange { Start = start, Length = end - start };
+            if (Control(copy, (nuint)WriteProtectRequest, &range) == 0) freed++;
+        }
+        _ = Libc.Close(copy);
+        return freed;
+    }
+
+    /// <summary>Mappings registered for write-protect faults: flag "uw" in smaps.</summary>
+    private static List<(ulong Start, ulong End)> ProtectedRanges(int process)
+    {
+        var ranges = new List<(ulong, ulong)>();
+        (ulong, ulong)? current = null;
+        foreach (var line in File.ReadLines(Proc(process, "smaps")))
+        {
+            if (ProcessMap.TryParse(line) is { } mapping)
+            {
+                current = (mapping.Start, mapping.End);
+            }
+            else if (line.StartsWith("VmFlags:", StringComparison.Ordinal) && line.Split(' ').Contains("uw") && current is { } range)
+            {
+                ranges.Add(range);
+            }
+        }
+        return ranges;
+    }
+
+    private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint first, nint second, nint third);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    private static partial int Control(int descriptor, nuint request, void* argument);
+}

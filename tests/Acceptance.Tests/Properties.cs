@@ -1,2 +1,0 @@
-// Each test has guests of its own, and pauses are measured: two at a time would judge each other.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
