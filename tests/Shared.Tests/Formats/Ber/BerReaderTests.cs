@@ -149,6 +149,8 @@ public class BerReaderTests
     public void Reading_and_writing_pages_allocates_nothing_per_page()
     {
         const int Pages = 5000;
+        // The runtime counts in pieces of 8 KiB; one smallest object per page would be fifteen of them.
+        const int Noise = Pages * 24 / 2;
         var page = new byte[4096];
         using var file = new MemoryStream(new byte[Pages * 4200]);
         using var values = new BerWriter(file);
@@ -161,7 +163,7 @@ public class BerReaderTests
         writer.WritePage("pc.ram", 0, page);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var index = 1; index < Pages; index++) writer.WritePage(blocks[index % 2].Name, (ulong)index * 4096, page);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Noise);
         writer.EndRamList();
         writer.EndSection();
         writer.EndFile();
@@ -173,7 +175,7 @@ public class BerReaderTests
         while (reader.RamFlags != BerRamFlags.Page) reader.Read();
         before = GC.GetAllocatedBytesForCurrentThread();
         for (var index = 1; index < Pages; index++) reader.Read();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Noise);
         Assert.Equal(((ulong)Pages - 1) * 4096, reader.RamAddress);
     }
 
