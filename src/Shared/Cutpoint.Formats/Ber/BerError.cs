@@ -15,7 +15,9 @@ internal static class BerError
     public static void Throw(long offset, string reason, string advice = DamagedAdvice) => throw Create(offset, reason, advice);
 
     [DoesNotReturn]
-    public static void ThrowTruncated(long offset, string inside) => throw Create(offset, $"the input ends inside {inside}", TruncatedAdvice);
+    public static void ThrowTruncated(long offset, string inside) =>
+        throw Create(offset, $"the input ends inside {inside}", TruncatedAdvice);
 
-    public static MalformedInputException Create(long offset, string reason, string advice = DamagedAdvice) => new(Format, offset, reason, advice);
+    public static MalformedInputException Create(long offset, string reason, string advice = DamagedAdvice) =>
+        new(Format, offset, reason, advice);
 }

@@ -59,7 +59,8 @@ public readonly record struct BerHeader(BerTag Tag, bool IsConstructed, int Head
         if (!TryReadLength(source, offset, ref used, out var length)) return false;
 
         if (length == Indefinite && !constructed) BerError.Throw(offset + used - 1, $"primitive {tag} with indefinite length");
-        if (tag == BerTag.EndOfContents && (constructed || length != 0)) BerError.Throw(offset, "tag 0, which is not that of end-of-contents 00 00");
+        if (tag == BerTag.EndOfContents && (constructed || length != 0))
+            BerError.Throw(offset, "tag 0, which is not that of end-of-contents 00 00");
         header = new BerHeader(tag, constructed, used, length);
         return true;
     }

@@ -38,7 +38,8 @@ internal static class BerInteger
     {
         if (contents.IsEmpty) BerError.Throw(offset, "INTEGER without contents");
         if (contents.Length > MaxLength) BerError.Throw(offset, $"INTEGER of {contents.Length} octets; at most {MaxLength} are taken");
-        if (strict && !IsShortest(contents)) BerError.Throw(offset, "INTEGER that is not in its shortest form: its first nine bits are equal");
+        if (strict && !IsShortest(contents))
+            BerError.Throw(offset, "INTEGER that is not in its shortest form: its first nine bits are equal");
         var first = (long)(sbyte)contents[0];
         if (contents.Length == MaxLength && first != 0) BerError.Throw(offset, "INTEGER outside of -2^63 to 2^64-1");
         var low = (ulong)first;

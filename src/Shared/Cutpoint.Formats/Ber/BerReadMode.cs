@@ -7,8 +7,8 @@ public enum BerReadMode
     Strict,
 
     /// <summary>
-    /// Files of the format's first writer, whose signed integers lost their sign octet: integers that are not BER are taken, those with only
-    /// one possible meaning are corrected, and all others that may be wrong are marked, see <see cref="BerSignDoubt"/>.
+    /// Files of the format's first writer, whose signed integers lost their sign octet: integers that are not BER are taken, those with
+    /// only one possible meaning are corrected, and all others that may be wrong are marked, see <see cref="BerSignDoubt"/>.
     /// </summary>
     SeedCompatible,
 }

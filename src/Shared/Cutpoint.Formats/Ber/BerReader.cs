@@ -67,18 +67,18 @@ public sealed class BerReader : IDisposable
     /// <summary>Position of the current value's first identifier octet; at <see cref="BerToken.End"/> that of the closing octets.</summary>
     public long Offset { get; private set; }
 
-    /// <summary>Position of the next octet: behind the header at <see cref="BerToken.Start"/>, behind what was read of a primitive.</summary>
+    /// <summary>Position of the next octet: behind the header of a constructed value, behind what was read of a primitive.</summary>
     public long Position => _bufferOffset + _next;
 
     /// <summary>Number of constructed values that are open.</summary>
     public int Depth { get; private set; }
 
-    /// <summary>True when the current primitive value is no longer than <see cref="MaxBufferedLength"/> and so in the buffer as a whole.</summary>
+    /// <summary>True when the current value is primitive and no longer than <see cref="MaxBufferedLength"/>: it is in the buffer.</summary>
     public bool IsBuffered => Token == BerToken.Primitive && Header.ContentLength <= MaxBufferedLength;
 
     /// <summary>
-    /// Contents of the current primitive value when <see cref="IsBuffered"/>; after <see cref="ReadFragment"/> the piece it went to. Belongs
-    /// to the reader; valid until its next call that reads.
+    /// Contents of the current primitive value when <see cref="IsBuffered"/>; after <see cref="ReadFragment"/> the piece it went to.
+    /// Belongs to the reader; valid until its next call that reads.
     /// </summary>
     public ReadOnlySpan<byte> Contents => _buffer.Span.Slice(_contentStart, _contentLength);
 

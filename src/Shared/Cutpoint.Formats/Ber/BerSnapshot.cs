@@ -32,7 +32,7 @@ public static class BerSnapshot
     public const int MaxSections = 16384;
 
     /// <summary>Items of one device's state that are held in memory, see <see cref="BerSnapshotReader.ReadState"/>.</summary>
-    public const int MaxStateItems = 1 << 20;
+    public const int MaxStateItems = 1 << 19;
 
     /// <summary>Octets of one device's state that are held in memory, see <see cref="BerSnapshotReader.ReadState"/>.</summary>
     public const int MaxStateLength = 64 << 20;

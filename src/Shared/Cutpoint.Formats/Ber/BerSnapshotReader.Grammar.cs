@@ -125,7 +125,8 @@ public sealed partial class BerSnapshotReader
                 return false;
             case 3:
                 var version = (uint)ReadUnsigned("the version id", uint.MaxValue);
-                if (_opened.Count == BerSnapshot.MaxSections) BerError.Throw(_reader.Offset, $"more than {BerSnapshot.MaxSections} section ids");
+                if (_opened.Count == BerSnapshot.MaxSections)
+                    BerError.Throw(_reader.Offset, $"more than {BerSnapshot.MaxSections} section ids");
                 Section = new BerSection(_sectionName, _sectionId, _instanceId, version, IsContinuing: false, Innermost.Offset);
                 _opened.Add(_sectionId, Section);
                 return BeginSection();

@@ -51,7 +51,8 @@ public sealed partial class BerSnapshotReader
     private void AcceptFlags(BerRamFlags flags)
     {
         RamFlags = flags & ~BerRamFlags.Continue;
-        if ((RamFlags & ~Kinds) != 0 || !int.IsPow2((int)RamFlags)) BerError.Throw(_reader.Offset, $"RAM flags {(int)flags:x} that say no one kind of entry");
+        if ((RamFlags & ~Kinds) != 0 || !int.IsPow2((int)RamFlags))
+            BerError.Throw(_reader.Offset, $"RAM flags {(int)flags:x} that say no one kind of entry");
         _isNameDue = (flags & (BerRamFlags.Continue | BerRamFlags.BlockList | BerRamFlags.Hook)) == 0;
         RamBlock = _isNameDue || (RamFlags & Pages) == 0 ? null : _lastBlock;
         if (!_isNameDue && RamBlock is null && (RamFlags & Pages) != 0)
@@ -112,7 +113,8 @@ public sealed partial class BerSnapshotReader
         if (RamFlags == BerRamFlags.Page && length != PageSize)
         {
             if (PageSize != 0) BerError.Throw(_reader.Offset, $"a page of {length} octets; pages before it have {PageSize}");
-            if (length < MinPageSize || !int.IsPow2(length)) BerError.Throw(_reader.Offset, $"a page of {length} octets, which is no page size");
+            if (length < MinPageSize || !int.IsPow2(length))
+                BerError.Throw(_reader.Offset, $"a page of {length} octets, which is no page size");
             PageSize = length;
             CheckAlignment();
         }

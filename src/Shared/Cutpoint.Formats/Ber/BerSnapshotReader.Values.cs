@@ -24,7 +24,8 @@ public sealed partial class BerSnapshotReader
     {
         var value = ReadUnsigned("the instance id", _mode == BerReadMode.Strict ? uint.MaxValue : ulong.MaxValue);
         // The first writer gave an instance of -1 to its unsigned 64-bit writer.
-        if (value is > uint.MaxValue and < ulong.MaxValue) BerError.Throw(_reader.Offset, $"the instance id is {value}, outside of 32 bits");
+        if (value is > uint.MaxValue and < ulong.MaxValue)
+            BerError.Throw(_reader.Offset, $"the instance id is {value}, outside of 32 bits");
         return (uint)value;
     }
 

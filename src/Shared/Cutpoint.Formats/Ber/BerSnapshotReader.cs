@@ -160,7 +160,8 @@ public sealed partial class BerSnapshotReader : IDisposable
             for (var level = body; level < _depth; level++)
             {
                 var frame = _frames[level];
-                if (frame.Mode == Mode.Group && frame.Children > 0 && !(level + 1 < _depth && _frames[level + 1].Mode == Mode.SubsectionList))
+                var holdsSubsections = level + 1 < _depth && _frames[level + 1].Mode == Mode.SubsectionList;
+                if (frame.Mode == Mode.Group && frame.Children > 0 && !holdsSubsections)
                     path.Append('/').Append(frame.Children - 1);
                 else if (frame.Mode == Mode.Subsection)
                     path.Append('/').Append(frame.Name);

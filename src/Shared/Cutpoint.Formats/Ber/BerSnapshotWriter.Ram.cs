@@ -32,7 +32,7 @@ public sealed partial class BerSnapshotWriter
             CheckName(block.Name, "RAM block");
             if (!lengths.TryAdd(block.Name, block.Length)) throw Refused($"two RAM blocks '{block.Name}'", "name every block differently");
             if (block.Length % (ulong)_pageSize != 0 || block.Length > ulong.MaxValue - total)
-                throw Refused($"a length of {block.Length} octets of RAM block '{block.Name}'", $"use a multiple of the page size {_pageSize}");
+                throw Refused($"{block.Length} octets of RAM block '{block.Name}'", $"use a multiple of the page size {_pageSize}");
             total += block.Length;
         }
 
@@ -79,7 +79,8 @@ public sealed partial class BerSnapshotWriter
     /// <param name="encoded">The XBZRLE encoding, at most one page long; copied before the call returns.</param>
     public void WriteXbzrlePage(string block, ulong address, ReadOnlySpan<byte> encoded)
     {
-        if (encoded.Length > _pageSize) throw new ArgumentException($"The encoding is longer than a page of {_pageSize} octets.", nameof(encoded));
+        if (encoded.Length > _pageSize)
+            throw new ArgumentException($"The encoding is longer than a page of {_pageSize} octets.", nameof(encoded));
         BeginPage(block, address, BerRamFlags.Xbzrle);
         _writer.WriteOctetString(encoded);
         Pop(BerSequenceMode.RamEntry);
@@ -92,7 +93,8 @@ public sealed partial class BerSnapshotWriter
         if (!continues)
         {
             if (_blocks is null) throw new InvalidOperationException("The block list comes before any page.");
-            if (!_blocks.TryGetValue(block, out _currentLength)) throw new ArgumentException($"No RAM block '{block}' is listed.", nameof(block));
+            if (!_blocks.TryGetValue(block, out _currentLength))
+                throw new ArgumentException($"No RAM block '{block}' is listed.", nameof(block));
             _currentBlock = block;
         }
 

@@ -10,7 +10,8 @@ public sealed partial class BerSnapshotWriter
     public void BeginState(uint applicationNumber = 0)
     {
         var tag = applicationNumber == 0 ? BerTag.Sequence : BerTag.Application(applicationNumber);
-        if (BerSnapshot.IsStructural(tag)) throw Refused($"{tag} as the tag of a state: the format uses it itself", "use another tag or none");
+        if (BerSnapshot.IsStructural(tag))
+            throw Refused($"{tag} as the tag of a state: the format uses it itself", "use another tag or none");
         if (Mode == BerSequenceMode.Subsection)
         {
             if (applicationNumber != 0) throw Refused("a tag on the state of a subsection", "use none");
@@ -31,6 +32,16 @@ public sealed partial class BerSnapshotWriter
         if (Mode == BerSequenceMode.State && _frames[_depth - 1] is { IsCpuCommon: true, Items: not 2 })
             throw new InvalidOperationException("The typed state of cpu_common has two integers.");
         Pop(BerSequenceMode.State);
+    }
+
+    /// <summary>Writes a whole state that is held in memory; in place of <see cref="BeginState"/> to <see cref="EndState"/>.</summary>
+    /// <param name="state">The state; its tag is written as well.</param>
+    public void WriteState(BerItem.Group state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        BeginState(state.Tag == BerTag.Sequence ? 0 : state.Tag.Number);
+        WriteMembers(state);
+        EndState();
     }
 
     /// <summary>Opens a structure.</summary>
@@ -134,6 +145,50 @@ public sealed partial class BerSnapshotWriter
         Require(BerSequenceMode.Blob);
         if (_writer.OpenStringRest > 0) throw new InvalidOperationException($"The blob lacks {_writer.OpenStringRest} octets.");
         _depth--;
+    }
+
+    private void WriteMembers(BerItem.Group group)
+    {
+        foreach (var item in group.Items) WriteItem(item);
+        if (group.Subsections.Count == 0) return;
+        BeginSubsections();
+        foreach (var subsection in group.Subsections)
+        {
+            BeginSubsection(subsection.Name, subsection.VersionId);
+            WriteState(subsection.State);
+            EndSubsection();
+        }
+
+        EndSubsections();
+    }
+
+    private void WriteItem(BerItem item)
+    {
+        switch (item)
+        {
+            case BerItem.Number { Value.Value: var value } when value < 0:
+                WriteInteger((long)value);
+                break;
+            case BerItem.Number { Value.Value: var value }:
+                WriteInteger((ulong)value);
+                break;
+            case BerItem.Flag flag:
+                WriteBoolean(flag.Value);
+                break;
+            case BerItem.Text text:
+                AddItem(isInteger: false);
+                _writer.WritePrimitive(BerTag.Utf8String, text.Octets.Span);
+                break;
+            case BerItem.Buffer buffer:
+                WriteBuffer(buffer.Octets.Span);
+                break;
+            case BerItem.Group { Tag: var tag } group:
+                if (tag != BerTag.Sequence) throw Refused($"{tag} inside of a state", "only states have tags of their own");
+                BeginStruct();
+                WriteMembers(group);
+                EndStruct();
+                break;
+        }
     }
 
     private void BeginGroup(BerSequenceMode mode, int expectedItems)

@@ -41,7 +41,8 @@ public ref struct BerSpanReader
     {
         var rest = _source[_next..];
         if (rest.IsEmpty) BerError.ThrowTruncated(Position, "a value: another one is expected");
-        if (!BerHeader.TryRead(rest, out var header, Position)) BerError.ThrowTruncated(_offset + _source.Length, $"the header at offset {Position}");
+        if (!BerHeader.TryRead(rest, out var header, Position))
+            BerError.ThrowTruncated(_offset + _source.Length, $"the header at offset {Position}");
         if (header.IsEndOfContents) BerError.Throw(Position, "end-of-contents where a value is expected");
         if (!header.IsIndefinite && header.TotalLength > rest.Length)
             BerError.ThrowTruncated(_offset + _source.Length, $"{header.Tag} at offset {Position}");
@@ -193,7 +194,8 @@ public ref struct BerSpanReader
                 continue;
             }
 
-            if (_depth + depth == BerReader.MaxDepth) BerError.Throw(_offset + at, $"more than {BerReader.MaxDepth} values inside each other");
+            if (_depth + depth == BerReader.MaxDepth)
+                BerError.Throw(_offset + at, $"more than {BerReader.MaxDepth} values inside each other");
             ends[depth++] = next.IsIndefinite ? BerHeader.Indefinite : at + next.ContentLength;
         }
     }

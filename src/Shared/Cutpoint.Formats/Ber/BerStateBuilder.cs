@@ -13,7 +13,8 @@ internal sealed class BerStateBuilder
 
     public BerStateBuilder(BerSnapshotReader reader)
     {
-        if (reader.Event != BerSnapshotEvent.GroupStart) throw new InvalidOperationException("The reader must stand on the start of a group.");
+        if (reader.Event != BerSnapshotEvent.GroupStart)
+            throw new InvalidOperationException("The reader must stand on the start of a group.");
         _reader = reader;
     }
 
@@ -94,7 +95,7 @@ internal sealed class BerStateBuilder
         {
             BerError.Throw(
                 _reader.Offset,
-                $"state of more than {BerSnapshot.MaxStateItems} items or {BerSnapshot.MaxStateLength} octets in '{_reader.Section?.Name}'");
+                $"'{_reader.Section?.Name}' has more than {BerSnapshot.MaxStateItems} items or {BerSnapshot.MaxStateLength} octets");
         }
     }
 

@@ -17,9 +17,9 @@ public readonly record struct BerStateInteger(Int128 Value, BerSignDoubt Doubt, 
 
     /// <summary>Reads an integer as the format's first writer meant it.</summary>
     /// <remarks>
-    /// That writer stripped from a signed field the leading octets 00 of a positive and ff of a negative value, down to one octet; an unsigned
-    /// field got one 00 in front exactly if its first bit was set. So what was stripped cannot start what is left, and a first octet 00 or ff
-    /// that has others behind it tells the sign.
+    /// That writer stripped from a signed field the leading octets 00 of a positive and ff of a negative value, down to one octet; an
+    /// unsigned field got one 00 in front exactly if its first bit was set. So what was stripped cannot start what is left, and a first
+    /// octet 00 or ff that has others behind it tells the sign.
     /// </remarks>
     internal static BerStateInteger ReadFromSeed(ReadOnlySpan<byte> contents, long offset)
     {

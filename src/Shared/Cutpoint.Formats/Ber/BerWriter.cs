@@ -30,7 +30,7 @@ public sealed class BerWriter : IDisposable
         _destination = destination;
     }
 
-    /// <summary>Writes to a stream through a buffer. The stream stays open; <see cref="Flush"/> or <see cref="FlushAsync"/> at the end.</summary>
+    /// <summary>Writes to a stream through a buffer. The stream stays open; the caller flushes at the end.</summary>
     /// <param name="destination">Takes the octets.</param>
     public BerWriter(Stream destination)
     {

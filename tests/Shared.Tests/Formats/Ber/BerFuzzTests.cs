@@ -14,7 +14,9 @@ public class BerFuzzTests
         [0x00, 0x01, 0x02, 0x04, 0x05, 0x0c, 0x1f, 0x20, 0x24, 0x2c, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x84, 0x88, 0x89, 0xfe, 0xff];
 
     private static int Cases =>
-        int.TryParse(Environment.GetEnvironmentVariable("CUTPOINT_FUZZ_CASES"), CultureInfo.InvariantCulture, out var cases) ? cases : DefaultCases;
+        int.TryParse(Environment.GetEnvironmentVariable("CUTPOINT_FUZZ_CASES"), CultureInfo.InvariantCulture, out var cases)
+            ? cases
+            : DefaultCases;
 
     [Fact]
     public void Mutated_files_are_read_or_refused_and_nothing_else()
@@ -52,7 +54,9 @@ public class BerFuzzTests
     private static void ReadAll(byte[] octets, Random random)
     {
         var mode = random.Next(2) == 0 ? BerReadMode.Strict : BerReadMode.SeedCompatible;
-        using var reader = random.Next(2) == 0 ? new BerSnapshotReader(octets, mode) : new BerSnapshotReader(new MemoryStream(octets), mode);
+        using var reader = random.Next(2) == 0
+            ? new BerSnapshotReader(octets, mode)
+            : new BerSnapshotReader(new MemoryStream(octets), mode);
         var asTrees = random.Next(2) == 0;
         var events = 0;
         while (reader.Read())

@@ -90,9 +90,11 @@ public class BerReaderTests
     [Fact]
     public void Strings_in_pieces_read_as_one_from_memory()
     {
-        Assert.Equal("abcdef"u8, new BerSpanReader(Convert.FromHexString("2480040361626304036465660000")).ReadOctetString());
-        Assert.Equal("abcdef", new BerSpanReader(Convert.FromHexString("2c80040361626304036465660000")).ReadUtf8String(6));
-        Assert.Throws<MalformedInputException>(() => new BerSpanReader(Convert.FromHexString("2c80040361626304036465660000")).ReadUtf8String(5));
+        var pieces = Convert.FromHexString("2480040361626304036465660000");
+        Assert.Equal("abcdef"u8, new BerSpanReader(pieces).ReadOctetString());
+        pieces[0] = 0x2c;
+        Assert.Equal("abcdef", new BerSpanReader(pieces).ReadUtf8String(6));
+        Assert.Throws<MalformedInputException>(() => new BerSpanReader(pieces).ReadUtf8String(5));
         Assert.Throws<MalformedInputException>(() => new BerSpanReader([0x0c, 1, 0xff]).ReadUtf8String(5));
         Assert.Throws<MalformedInputException>(() => new BerSpanReader([0x24, 0x80, 2, 1, 5, 0, 0]).ReadOctetString());
     }
@@ -149,34 +151,41 @@ public class BerReaderTests
     public void Reading_and_writing_pages_allocates_nothing_per_page()
     {
         const int Pages = 5000;
-        // The runtime counts in pieces of 8 KiB; one smallest object per page would be fifteen of them.
-        const int Noise = Pages * 24 / 2;
         var page = new byte[4096];
         using var file = new MemoryStream(new byte[Pages * 4200]);
-        using var values = new BerWriter(file);
-        var writer = new BerSnapshotWriter(values);
-        var blocks = new[] { new BerRamBlock("pc.ram", Pages * 4096), new BerRamBlock("pc.bios", Pages * 4096) };
-        writer.BeginFile();
-        writer.BeginSection("ram", 1, 0, 4);
-        writer.BeginRamList();
-        writer.WriteRamBlocks(blocks);
-        writer.WritePage("pc.ram", 0, page);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var index = 1; index < Pages; index++) writer.WritePage(blocks[index % 2].Name, (ulong)index * 4096, page);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Noise);
-        writer.EndRamList();
-        writer.EndSection();
-        writer.EndFile();
-        values.Flush();
-        file.SetLength(file.Position);
-        file.Position = 0;
+        var (writing, reading) = (long.MaxValue, long.MaxValue);
+        // Other threads' collections add to what the runtime counts for this one: the quietest of some runs is the truth.
+        for (var run = 0; run < 8; run++)
+        {
+            file.SetLength(file.Capacity);
+            file.Position = 0;
+            using var values = new BerWriter(file);
+            var writer = new BerSnapshotWriter(values);
+            var blocks = new[] { new BerRamBlock("pc.ram", Pages * 4096), new BerRamBlock("pc.bios", Pages * 4096) };
+            writer.BeginFile();
+            writer.BeginSection("ram", 1, 0, 4);
+            writer.BeginRamList();
+            writer.WriteRamBlocks(blocks);
+            writer.WritePage("pc.ram", 0, page);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var index = 1; index < Pages; index++) writer.WritePage(blocks[index % 2].Name, (ulong)index * 4096, page);
+            writing = Math.Min(writing, GC.GetAllocatedBytesForCurrentThread() - before);
+            writer.EndRamList();
+            writer.EndSection();
+            writer.EndFile();
+            values.Flush();
+            file.SetLength(file.Position);
+            file.Position = 0;
 
-        using var reader = new BerSnapshotReader(file);
-        while (reader.RamFlags != BerRamFlags.Page) reader.Read();
-        before = GC.GetAllocatedBytesForCurrentThread();
-        for (var index = 1; index < Pages; index++) reader.Read();
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, Noise);
-        Assert.Equal(((ulong)Pages - 1) * 4096, reader.RamAddress);
+            using var reader = new BerSnapshotReader(file);
+            while (reader.RamFlags != BerRamFlags.Page) reader.Read();
+            before = GC.GetAllocatedBytesForCurrentThread();
+            for (var index = 1; index < Pages; index++) reader.Read();
+            reading = Math.Min(reading, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.Equal(((ulong)Pages - 1) * 4096, reader.RamAddress);
+        }
+
+        Assert.Equal((0, 0), (writing, reading));
     }
 
     private static void ReadAll(BerReader reader)

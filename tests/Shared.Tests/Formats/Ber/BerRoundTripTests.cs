@@ -6,7 +6,8 @@ namespace Cutpoint.Shared.Tests.Formats.Ber;
 
 public class BerRoundTripTests
 {
-    private static readonly Gen<int> _lengths = Gen.OneOf(Gen.Choose(0, 40), Gen.Elements(127, 128, 255, 256, 4096, 65535, 65536, 65537, 300_000));
+    private static readonly Gen<int> _lengths =
+        Gen.OneOf(Gen.Choose(0, 40), Gen.Elements(127, 128, 255, 256, 4096, 65535, 65536, 65537, 300_000));
 
     [Fact]
     public void Any_tree_of_values_reads_as_it_was_written_with_lengths_of_either_form()
@@ -79,7 +80,7 @@ public class BerRoundTripTests
             ArbMap.Default.GeneratorFor<long>().Select(value => (BerItem)new BerItem.Number(new BerStateInteger(value))),
             ArbMap.Default.GeneratorFor<ulong>().Select(value => (BerItem)new BerItem.Number(new BerStateInteger(value))),
             Gen.Elements(true, false).Select(value => (BerItem)new BerItem.Flag(value)),
-            Gen.Choose(0, 255).Select(length => (BerItem)new BerItem.Text(Octets(length, length).Select(octet => (byte)(octet & 0x7f)).ToArray())),
+            Gen.Choose(0, 255).Select(length => (BerItem)new BerItem.Text(Enumerable.Repeat((byte)'x', length).ToArray())),
             _lengths.SelectMany(length => Gen.Choose(0, 99).Select(seed => (BerItem)new BerItem.Buffer(Octets(length, seed)))));
         var items = depth == 0 ? leaves : Gen.OneOf(leaves, State(depth - 1, mayHaveSubsections).Select(group => (BerItem)group));
         var subsections = mayHaveSubsections && depth > 0

@@ -6,7 +6,8 @@ namespace Cutpoint.Shared.Tests.Formats.Ber;
 
 public class BerSnapshotReaderTests
 {
-    public static TheoryData<string> Accepted => ["01-empty", "02-integers", "03-integers-seed-defect", "04-ram", "05-device", "06-definite-forms"];
+    public static TheoryData<string> Accepted =>
+        ["01-empty", "02-integers", "03-integers-seed-defect", "04-ram", "05-device", "06-definite-forms"];
 
     [Theory]
     [MemberData(nameof(Accepted))]
@@ -204,7 +205,7 @@ public class BerSnapshotReaderTests
     public void Ram_entries_that_contradict_the_block_list_or_their_flags_are_refused(long address, int flags, string? name, string reason)
     {
         using var reader = Snapshot(writer => Ram(writer, () => Entry(writer, address, flags, name, () => writer.WriteInteger(0L))));
-        Assert.Contains(reason, Assert.Throws<MalformedInputException>(() => Describe(reader)).Reason, StringComparison.Ordinal);
+        AssertRefused(reader, reason);
     }
 
     [Fact]
@@ -215,7 +216,7 @@ public class BerSnapshotReaderTests
             Entry(writer, 0, 0x08, "pc.ram", () => writer.WriteOctetString(new byte[4096]));
             Entry(writer, 0x1000, 0x28, null, () => writer.WriteOctetString(new byte[2048]));
         }));
-        Assert.Contains("pages before it have 4096", Assert.Throws<MalformedInputException>(() => Describe(reader)).Reason, StringComparison.Ordinal);
+        AssertRefused(reader, "pages before it have 4096");
     }
 
     [Fact]
@@ -228,14 +229,14 @@ public class BerSnapshotReaderTests
             Section(writer, "b", 1);
             writer.EndConstructed();
         });
-        Assert.Contains("second time", Assert.Throws<MalformedInputException>(() => Describe(twice)).Reason, StringComparison.Ordinal);
+        AssertRefused(twice, "second time");
         using var unopened = Snapshot(writer =>
         {
             writer.BeginConstructed(BerSnapshot.ContinuingSection);
             writer.WriteInteger(7L);
             writer.EndConstructed();
         });
-        Assert.Contains("no section has opened", Assert.Throws<MalformedInputException>(() => Describe(unopened)).Reason, StringComparison.Ordinal);
+        AssertRefused(unopened, "no section has opened");
     }
 
     [Theory]
@@ -265,7 +266,10 @@ public class BerSnapshotReaderTests
         }
     }
 
-    internal static List<string> Describe(BerSnapshotReader reader)
+    private static void AssertRefused(BerSnapshotReader reader, string reason) =>
+        Assert.Contains(reason, Assert.Throws<MalformedInputException>(() => Describe(reader)).Reason, StringComparison.Ordinal);
+
+    private static List<string> Describe(BerSnapshotReader reader)
     {
         var events = new List<string>();
         while (reader.Read()) events.Add(Describe(reader, reader.Event));
@@ -280,7 +284,7 @@ public class BerSnapshotReaderTests
         BerSnapshotEvent.RamBlocks => string.Join(',', reader.RamBlocks),
         BerSnapshotEvent.RamEntry => string.Create(
             CultureInfo.InvariantCulture,
-            $"{reader.RamFlags} {reader.RamBlock} {reader.RamAddress} {(reader.RamFlags == BerRamFlags.Page ? Convert.ToHexString(reader.Contents) : reader.RamFill)}"),
+            $"{reader.RamFlags} {reader.RamBlock} {reader.RamAddress} {reader.RamFill} {(IsPage(reader) ? Convert.ToHexString(reader.Contents) : "")}"),
         BerSnapshotEvent.GroupStart => $"{{ {reader.Tag}",
         BerSnapshotEvent.SubsectionStart => $"{reader.SubsectionName} {reader.SubsectionVersion}",
         BerSnapshotEvent.Integer => $"{reader.Path} {reader.Integer}",
@@ -288,6 +292,8 @@ public class BerSnapshotReaderTests
         BerSnapshotEvent.Text or BerSnapshotEvent.Octets => $"{reader.Path} {Convert.ToHexString(reader.Contents)} {reader.IsFinalPiece}",
         _ => what.ToString(),
     };
+
+    private static bool IsPage(BerSnapshotReader reader) => reader.RamFlags == BerRamFlags.Page;
 
     private static BerItem.Group ReadFirstState(BerSnapshotReader reader)
     {
@@ -298,7 +304,7 @@ public class BerSnapshotReaderTests
         return state;
     }
 
-    internal static BerSnapshotReader Snapshot(Action<BerWriter> writeSections)
+    private static BerSnapshotReader Snapshot(Action<BerWriter> writeSections)
     {
         using var stream = new MemoryStream();
         using var writer = new BerWriter(stream);
@@ -313,7 +319,7 @@ public class BerSnapshotReaderTests
         return new BerSnapshotReader(stream.ToArray());
     }
 
-    internal static void Section(BerWriter writer, string name, long id)
+    private static void Section(BerWriter writer, string name, long id)
     {
         writer.BeginConstructed(BerSnapshot.OpeningSection);
         writer.WriteUtf8String(name);
