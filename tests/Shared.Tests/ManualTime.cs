@@ -1,4 +1,4 @@
-namespace Cutpoint.Shared.Tests;
+namespace Cutpoint.Tests;
 
 /// <summary>A clock that stands still until it is moved; timers run on the thread that moves it.</summary>
 internal sealed class ManualTime : TimeProvider

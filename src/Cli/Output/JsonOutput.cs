@@ -31,5 +31,11 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(InitResult))]
 [JsonSerializable(typeof(ListResult))]
 [JsonSerializable(typeof(ShownCheckpoint))]
+[JsonSerializable(typeof(VerifyResult))]
+[JsonSerializable(typeof(ForgetResult))]
+[JsonSerializable(typeof(GcResult))]
+[JsonSerializable(typeof(DoctorResult))]
+[JsonSerializable(typeof(RepairResult))]
+[JsonSerializable(typeof(ByteProgressLine))]
 [JsonSerializable(typeof(JobProgress))]
 internal sealed partial class CliJson : JsonSerializerContext;

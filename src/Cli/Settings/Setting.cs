@@ -58,6 +58,14 @@ internal static class Setting
         CustomParser = result => Parse(result, result.Tokens[0].Value, "", parse),
     };
 
+    /// <summary>Arguments by their place, at least one.</summary>
+    public static Argument<T[]> Arguments<T>(string name, string description, Func<string, T> parse) => new(name)
+    {
+        Description = description,
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = result => [.. result.Tokens.Select(token => Parse(result, token.Value, "", parse))],
+    };
+
     private static IEnumerable<(string Source, string Value)> Sources(string? verb, string name)
     {
         var variable = $"CUTPOINT_{(verb is null ? "" : verb + "_")}{name}".Replace('-', '_').ToUpperInvariant();

@@ -13,6 +13,9 @@ public sealed record QemuMigration(string Status, string? Error)
     /// <summary>Octets sent so far.</summary>
     public long Transferred { get; init; }
 
+    /// <summary>Octets of all RAM blocks that are not ignored; 0 before QEMU has counted them.</summary>
+    public long Total { get; init; }
+
     /// <summary>Octets of RAM left by QEMU's count.</summary>
     public long Remaining { get; init; }
 
@@ -37,6 +40,7 @@ public sealed record QemuMigration(string Status, string? Error)
         return new QemuMigration(answer.Text("status") ?? "none", answer.Text("error-desc"))
         {
             Transferred = Count("transferred"),
+            Total = Count("total"),
             Remaining = Count("remaining"),
             Passes = Count("dirty-sync-count"),
             DirtyPagesPerSecond = Count("dirty-pages-rate"),

@@ -69,7 +69,6 @@ public static class QemuStoredState
         return [.. states.Select((state, index) => new DeviceSection(state.Unit.Name, state.Unit.Instance, state.Version, First + (uint)index, state.State)
         {
             Description = state.Description.IsEmpty ? null : DeviceDescription.Parse(state.Description),
-            IsDescribed = !state.Description.IsEmpty,
             IsEarly = index < early,
         })];
     }

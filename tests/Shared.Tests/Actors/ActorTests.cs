@@ -1,4 +1,5 @@
 using Cutpoint.Actors;
+using Cutpoint.Tests;
 
 namespace Cutpoint.Shared.Tests.Actors;
 

@@ -25,7 +25,7 @@ public class CheckpointTests
         await using var reader = await again.OpenCheckpointAsync(listed, default);
         var guest = reader.Guest(null);
         Assert.Equal("model:guest", guest.Manifest.Description.Uri);
-        Assert.Equal(Blocks(model), guest.Manifest.Description.Blocks);
+        Assert.Equal(model.Blocks, guest.Manifest.Description.Blocks);
         Assert.Equal("""{"passes":1}""", guest.Manifest.Record);
         Assert.Equal(["cpu/0 12", "timer/1 3"], guest.Manifest.Devices.Select(device => $"{device.Unit} {device.Version}"));
         Assert.Equal("cpu state", Encoding.UTF8.GetString(await guest.ReadStateAsync(guest.Manifest.Devices[0], default)));
@@ -34,6 +34,4 @@ public class CheckpointTests
         await model.AssertEqualAsync(guest);
         Assert.Equal(listed.Guests[0].ContentBytes, guest.ContentBytes);
     }
-
-    private static RamBlock[] Blocks(GuestModel model) => model.Blocks;
 }

@@ -81,8 +81,8 @@ internal sealed class DevicePartCutter(QemuStreamOptions options)
 
             _position = begin + header.Position;
             var length = device.State.WireLength;
-            var isDescribed = length <= octets.Length - _position && IsFooter(_position + (int)length, id);
-            if (!isDescribed) length = isOwn && device.State.HasStructureArray ? FindEnd(id) : -1;
+            if (length > octets.Length - _position || !IsFooter(_position + (int)length, id))
+                length = isOwn && device.State.HasStructureArray ? FindEnd(id) : -1;
             if (length < 0) throw Malformed($"device {name}/{instance} does not end where its description does");
 
             var payload = octets.Slice(_position, (int)length);
@@ -90,7 +90,6 @@ internal sealed class DevicePartCutter(QemuStreamOptions options)
             return new DeviceSection(name, instance, version, id, payload)
             {
                 Description = device,
-                IsDescribed = isDescribed,
                 IsEarly = isEarly,
                 StreamOffset = start + begin,
             };

@@ -20,7 +20,7 @@ public sealed record DeviceSection(string Name, uint Instance, uint Version, uin
     /// (9.2 and older) and the
     /// payload was delimited by the sections around it: its fields cannot be told apart.
     /// </summary>
-    public bool IsDescribed { get; init; }
+    public bool IsDescribed => Description is { } description && description.State.WireLength == Payload.Length;
 
     /// <summary>True for state that stands before the memory, such as virtio-mem's plan of plugged blocks.</summary>
     public bool IsEarly { get; init; }

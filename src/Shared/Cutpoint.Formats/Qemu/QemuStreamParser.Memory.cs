@@ -8,15 +8,15 @@ public sealed partial class QemuStreamParser
     private const int BlockLimit = 4096;
     private const long MemoryLimit = 1L << 52;
 
-    private const ulong FlagZero = 0x002;
-    private const ulong FlagMemorySize = 0x004;
-    private const ulong FlagPage = 0x008;
-    private const ulong FlagEnd = 0x010;
-    private const ulong FlagContinue = 0x020;
-    private const ulong FlagXbzrle = 0x040;
-    private const ulong FlagHook = 0x080;
-    private const ulong FlagCompressedPage = 0x100;
-    private const ulong FlagMultifdFlush = 0x200;
+    internal const ulong FlagZero = 0x002;
+    internal const ulong FlagMemorySize = 0x004;
+    internal const ulong FlagPage = 0x008;
+    internal const ulong FlagEnd = 0x010;
+    internal const ulong FlagContinue = 0x020;
+    internal const ulong FlagXbzrle = 0x040;
+    internal const ulong FlagHook = 0x080;
+    internal const ulong FlagCompressedPage = 0x100;
+    internal const ulong FlagMultifdFlush = 0x200;
 
     private readonly List<QemuRamBlock> _blocks = [];
     private readonly List<byte[]> _blockNames = [];

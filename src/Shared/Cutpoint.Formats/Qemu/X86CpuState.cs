@@ -1,8 +1,12 @@
+using System.Buffers.Binary;
+
 namespace Cutpoint.Formats.Qemu;
 
 /// <summary>The registers of one x86 CPU, from its "cpu" and "cpu_common" sections: QEMU migration stream, section 8. Immutable.</summary>
 public sealed class X86CpuState
 {
+    private const uint LongModeActive = 1u << 14;
+
     private X86CpuState(uint index) => Index = index;
 
     /// <summary>Number of the CPU.</summary>
@@ -17,10 +21,10 @@ public sealed class X86CpuState
     /// <summary>
     /// True when the CPU is in long mode (EFER.LMA), also in its compatibility mode. Decides between x86-64 and i386 notes of a dump.
     /// </summary>
-    public bool IsLongMode => (Hflags & (1u << 14)) != 0;
+    public bool IsLongMode => (Hflags & LongModeActive) != 0;
 
     /// <summary>rax rcx rdx rbx rsp rbp rsi rdi r8 … r15, in this order; 16, the upper ones 0 for a 32-bit target.</summary>
-    public IReadOnlyList<ulong> Registers { get; private init; } = [];
+    public required IReadOnlyList<ulong> Registers { get; init; }
 
     /// <summary>Instruction pointer.</summary>
     public ulong Rip { get; private init; }
@@ -32,7 +36,7 @@ public sealed class X86CpuState
     public uint Hflags { get; private init; }
 
     /// <summary>es cs ss ds fs gs, in this order.</summary>
-    public IReadOnlyList<X86Segment> Segments { get; private init; } = [];
+    public required IReadOnlyList<X86Segment> Segments { get; init; }
 
     /// <summary>Local descriptor table.</summary>
     public X86Segment Ldt { get; private init; }
@@ -59,16 +63,98 @@ public sealed class X86CpuState
     public ulong Cr4 { get; private init; }
 
     /// <summary>Debug registers 0 to 7.</summary>
-    public IReadOnlyList<ulong> DebugRegisters { get; private init; } = [];
+    public required IReadOnlyList<ulong> DebugRegisters { get; init; }
 
-    /// <summary>Extended feature enable register.</summary>
+    /// <summary>Extended feature enable register; 0 for a 32-bit target.</summary>
     public ulong Efer { get; private init; }
 
-    /// <summary>The GS base that SWAPGS exchanges.</summary>
+    /// <summary>The GS base that SWAPGS exchanges; 0 for a 32-bit target.</summary>
     public ulong KernelGsBase { get; private init; }
 
     /// <summary>Reads every CPU of a stream, in order of their numbers.</summary>
-    /// <param name="devices">All devices of the stream.</param>
+    /// <param name="devices">All devices of the stream. One without a description is read by the layout of 64-bit QEMU 7.2 to 10.x.</param>
     /// <exception cref="SnapshotException">There is no x86 CPU, or its layout is not known.</exception>
-    public static IReadOnlyList<X86CpuState> ReadAll(IEnumerable<DeviceSection> devices) => throw new NotSupportedException();
+    public static IReadOnlyList<X86CpuState> ReadAll(IEnumerable<DeviceSection> devices)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        var sections = devices.Where(d => d.Name is "cpu" or "cpu_common").ToList();
+        var cpus = sections.Where(d => d.Name == "cpu").OrderBy(d => d.Instance)
+            .Select(cpu => Read(cpu, sections.Find(d => d.Name == "cpu_common" && d.Instance == cpu.Instance))).ToList();
+        return cpus.Count > 0 ? cpus : throw new SnapshotException(ErrorCode.Incompatible, "the guest's state has no x86 CPU");
+    }
+
+    private static X86CpuState Read(DeviceSection cpu, DeviceSection? common)
+    {
+        var layout = new Layout(cpu);
+        return new X86CpuState(cpu.Instance)
+        {
+            // Both releases put "halted" first, followed by the pending interrupts.
+            IsHalted = common is { Payload.Length: >= sizeof(uint) } && BinaryPrimitives.ReadUInt32BigEndian(common.Payload.Span) != 0,
+            Is64BitTarget = layout.Is64Bit,
+            Registers = layout.Array("env.regs", 16, 0),
+            Rip = layout.Get("env.eip", 128, 8),
+            Rflags = layout.Get("env.eflags", 136, 8),
+            Hflags = (uint)layout.Get("env.hflags", 144, 4),
+            Segments = [.. Enumerable.Range(0, 6).Select(i => layout.Segment($"env.segs[{i}]", 236 + 20 * i))],
+            Ldt = layout.Segment("env.ldt", 356),
+            Tr = layout.Segment("env.tr", 376),
+            Gdt = layout.Segment("env.gdt", 396),
+            Idt = layout.Segment("env.idt", 416),
+            Cr0 = layout.Get("env.cr[0]", 456, 8),
+            Cr2 = layout.Get("env.cr[2]", 464, 8),
+            Cr3 = layout.Get("env.cr[3]", 472, 8),
+            Cr4 = layout.Get("env.cr[4]", 480, 8),
+            DebugRegisters = layout.Array("env.dr", 8, 488),
+            Efer = layout.Is64Bit ? layout.Get("env.efer", 816, 8) : 0,
+            KernelGsBase = layout.Is64Bit ? layout.Get("env.kernelgsbase", 856, 8) : 0,
+        };
+    }
+
+    /// <summary>
+    /// Finds values by name where the section is described, else at the places they have in all known versions of the 64-bit target.
+    /// </summary>
+    private sealed class Layout
+    {
+        private const uint KnownVersion = 12;
+        private const int KnownLength = 864;
+
+        private readonly DeviceSection _cpu;
+        private readonly DeviceFields? _fields;
+
+        public Layout(DeviceSection cpu)
+        {
+            _cpu = cpu;
+            _fields = cpu.IsDescribed ? DeviceFields.Read(cpu) : null;
+            if (_fields is null && (cpu.Version != KnownVersion || cpu.Payload.Length < KnownLength))
+                throw new SnapshotException(ErrorCode.Incompatible, $"CPU {cpu.Instance} (version {cpu.Version}) is not described");
+            Is64Bit = _fields is null || _fields.TryGet("env.regs[15]", out _);
+        }
+
+        public bool Is64Bit { get; }
+
+        public ulong Get(string path, int offset, int size)
+        {
+            if (_fields is null)
+            {
+                var octets = _cpu.Payload.Span[offset..];
+                return size == sizeof(ulong) ? BinaryPrimitives.ReadUInt64BigEndian(octets) : BinaryPrimitives.ReadUInt32BigEndian(octets);
+            }
+
+            return _fields.TryGet(path, out var field) && field.IsInteger
+                ? field.ToUInt64()
+                : throw new SnapshotException(ErrorCode.Incompatible, $"the state of CPU {_cpu.Instance} has no {path}");
+        }
+
+        public ulong[] Array(string path, int count, int offset)
+        {
+            var values = new ulong[count];
+            var present = path == "env.regs" && !Is64Bit ? 8 : count;
+            for (var i = 0; i < present; i++) values[i] = Get($"{path}[{i}]", offset + sizeof(ulong) * i, sizeof(ulong));
+            return values;
+        }
+
+        public X86Segment Segment(string path, int offset) => new(
+            (uint)Get(path + ".selector", offset, 4), Get(path + ".base", offset + 4, 8),
+            (uint)Get(path + ".limit", offset + 12, 4), (uint)Get(path + ".flags", offset + 16, 4));
+    }
 }

@@ -28,4 +28,22 @@ public sealed record JobPlan
 
     /// <summary>How often the cut may be tried before the job fails, at least 1.</summary>
     public int CutAttempts { get; init; } = 3;
+
+    /// <summary>Refuses a plan nobody can carry out.</summary>
+    /// <exception cref="SnapshotException">What is wrong (<see cref="ErrorCode.Usage"/>); found before anything was changed.</exception>
+    public void Check()
+    {
+        if (Version > 1) throw Wrong($"the plan has version {Version}, known is 1", "use a newer cutpoint");
+        if (Guests.Count == 0) throw Wrong("no guest is named", "name at least one guest URI");
+        if (Guests.GroupBy(g => g.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw Wrong($"two guests are named '{twice.Key}'", "give each guest a name of its own");
+        foreach (var guest in Guests) GuestUri.Parse(guest.Uri);
+        if (Options.MaxPasses == 0) throw Wrong("no pass is allowed", "allow at least one pass, or use --strategy stop");
+        if (Options.FreezeLimit <= TimeSpan.Zero) throw Wrong("the freeze limit is not above zero", "allow at least a second");
+        if (Options.Downtime is { } downtime && (downtime <= TimeSpan.Zero || downtime > Options.FreezeLimit))
+            throw Wrong("the downtime must be above zero and not above the freeze limit", "raise --freeze-limit, or lower --downtime");
+        if (CutAttempts < 1) throw Wrong("no attempt to cut is allowed", "allow at least one");
+    }
+
+    private static SnapshotException Wrong(string what, string advice) => new(ErrorCode.Usage, what, advice) { IsPreflight = true };
 }

@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ber;
 using Microsoft.Data.Sqlite;
 
 namespace Cutpoint.Repository;
@@ -92,15 +93,25 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     public IReadOnlyDictionary<PackId, long> Packs(Ulid checkpoint) => Locked(() => PackRows(
         "SELECT p.name, p.length FROM checkpoint_pack c JOIN pack p ON p.id = c.pack WHERE c.checkpoint = $0", checkpoint.ToString()));
 
-    /// <summary>The sections the catalog has in a pack, in order.</summary>
-    public IReadOnlyList<SectionRef> Sections(PackId pack) => Locked(() =>
+    /// <summary>What the catalog has in a pack, in order.</summary>
+    public IReadOnlyList<PackEntry> Entries(PackId pack) => Locked(() =>
     {
         using var command = connection.Command(
-            "SELECT s.identity, p.name, s.offset, s.length FROM section s JOIN pack p ON p.id = s.pack WHERE p.name = $0 ORDER BY s.offset", pack.ToString());
+            """
+            SELECT 2 AS tag, s.identity, s.offset AS start, s.length FROM section s JOIN pack p ON p.id = s.pack WHERE p.name = $0
+            UNION SELECT 3, g.root, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE p.name = $0
+            UNION SELECT 4, c.root, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE p.name = $0
+            ORDER BY start
+            """,
+            pack.ToString());
         using var reader = command.ExecuteReader();
-        var sections = new List<SectionRef>();
-        while (reader.Read()) sections.Add(ReadRef(reader));
-        return sections;
+        var entries = new List<PackEntry>();
+        while (reader.Read())
+        {
+            entries.Add(new PackEntry(
+                BerTag.Application((uint)reader.GetInt64(0)), CatalogListing.ReadDigest(reader, 1), reader.GetInt64(2), checked((int)reader.GetInt64(3))));
+        }
+        return entries;
     });
 
     /// <summary>The jobs that keep packs.</summary>
@@ -114,12 +125,22 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     });
 
     /// <summary>Takes out, or only names, every pack that no checkpoint needs and no job keeps.</summary>
-    public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun) => Locked(() => connection.Write(
+    /// <param name="dryRun">True to name them only.</param>
+    /// <param name="dead">Jobs whose pins do not count.</param>
+    public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun, IReadOnlyCollection<Ulid> dead) => Locked(() => connection.Write(
         () =>
         {
             const string Unused = "id NOT IN (SELECT pack FROM checkpoint_pack) AND id NOT IN (SELECT pack FROM pin)";
+            if (dryRun)
+            {
+                var kept = string.Join(',', dead.Select(job => $"'{job}'"));
+                return PackRows(
+                    "SELECT name, length FROM pack WHERE id NOT IN (SELECT pack FROM checkpoint_pack) AND id NOT IN (SELECT pack FROM pin WHERE job NOT IN "
+                    + $"({kept}))");
+            }
+            foreach (var job in dead) connection.Execute("DELETE FROM pin WHERE job = $0", job.ToString());
             var packs = PackRows($"SELECT name, length FROM pack WHERE {Unused}");
-            if (dryRun || packs.Count == 0) return packs;
+            if (packs.Count == 0) return packs;
             connection.Execute($"DELETE FROM section WHERE pack IN (SELECT id FROM pack WHERE {Unused})");
             connection.Execute($"DELETE FROM pack WHERE {Unused}");
             return packs;

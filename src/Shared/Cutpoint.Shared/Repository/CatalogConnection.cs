@@ -29,7 +29,7 @@ internal sealed class CatalogConnection : IDisposable
     /// <summary>Opens a catalog.</summary>
     /// <param name="path">The file.</param>
     /// <param name="isReadOnly">True when the directory cannot be written: nobody writes the file then, so nothing is locked.</param>
-    /// <param name="create">True to make a new one.</param>
+    /// <param name="create">True to make a new one; the file must not exist.</param>
     public static CatalogConnection Open(string path, bool isReadOnly = false, bool create = false)
     {
         _ = Library.Value;
@@ -37,10 +37,17 @@ internal sealed class CatalogConnection : IDisposable
         {
             throw new SnapshotException(ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
         }
+        if (create)
+        {
+            // SQLite takes an empty file for a new database, and gives its log the mode of the database.
+            using (PosixFile.Create(path))
+            {
+            }
+        }
         var builder = new SqliteConnectionStringBuilder
         {
             DataSource = isReadOnly ? $"file:{Uri.EscapeDataString(path)}?immutable=1" : path,
-            Mode = isReadOnly ? SqliteOpenMode.ReadOnly : create ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadWrite,
+            Mode = isReadOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWrite,
             DefaultTimeout = BusyTimeoutSeconds,
             Pooling = false,
         };

@@ -7,7 +7,6 @@ internal static class CatalogSchema
     public static readonly string[] Steps =
     [
         """
-        CREATE TABLE property (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE pack (
             id INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE,

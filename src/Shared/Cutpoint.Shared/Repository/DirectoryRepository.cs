@@ -6,7 +6,7 @@ namespace Cutpoint.Repository;
 /// A repository in a directory: packs, and a catalog in SQLite. Any number of processes of one machine may use it at once; docs/formats/repository.md
 /// says what waits for what. Safe for concurrent use.
 /// </summary>
-public sealed class DirectoryRepository : IAsyncDisposable
+public sealed partial class DirectoryRepository : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly RepositoryLock _use;

@@ -89,7 +89,7 @@ public sealed class GuestReader
         ArgumentNullException.ThrowIfNull(handler);
         ArgumentOutOfRangeException.ThrowIfLessThan(parallelism, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var work = new PageDistribution(_reader, SectionRefs, new SectionUses(Manifest, SectionRefs), handler, progress);
+        var work = new PageDistribution(_reader, SectionRefs, new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section)), handler, progress);
         var workers = new Task[parallelism];
         for (var index = 0; index < parallelism; index++)
         {
@@ -168,7 +168,7 @@ public sealed class GuestReader
         return Task.Run(
             () =>
             {
-                var uses = new SectionUses(Manifest, SectionRefs);
+                var uses = new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section));
                 var octets = new byte[SectionHead.MaxLength];
                 Span<UInt128> hashes = stackalloc UInt128[Paging.PagesPerExtent];
                 foreach (var section in uses.Order)

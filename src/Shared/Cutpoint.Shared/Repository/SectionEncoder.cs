@@ -38,7 +38,7 @@ public sealed class SectionEncoder : IDisposable
         using (chunk)
         {
             if (chunk.PageCount == 0) return new EncodedSection(SectionKind.Pages, default, 0, chunk.Block, chunk.Extents);
-            Span<byte> masks = stackalloc byte[1 + (Paging.ExtentsPerSection * sizeof(ulong))];
+            Span<byte> masks = stackalloc byte[SectionHead.MaxKindAndMasksLength];
             masks[0] = (byte)SectionKind.Pages;
             var used = 1;
             foreach (var extent in chunk.Extents)

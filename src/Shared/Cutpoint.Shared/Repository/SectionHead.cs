@@ -19,6 +19,9 @@ internal readonly struct SectionHead
     /// <summary>No section's value is longer: a payload that does not shrink is stored as it is.</summary>
     public const int MaxSectionLength = MaxLength + Paging.SectionSize;
 
+    /// <summary>Octets that go into the identity before the content, at most.</summary>
+    public const int MaxKindAndMasksLength = 1 + (Paging.ExtentsPerSection * sizeof(ulong));
+
     private const int HashLength = 16;
 
     private readonly Masks _masks;
@@ -66,6 +69,16 @@ internal readonly struct SectionHead
         var pages = 0;
         for (var index = 0; index < ordinal; index++) pages += BitOperations.PopCount(_masks[index]);
         return pages;
+    }
+
+    /// <summary>The octets that go into the identity before the content.</summary>
+    /// <param name="destination">At least <see cref="MaxKindAndMasksLength"/> octets.</param>
+    public ReadOnlySpan<byte> KindAndMasks(Span<byte> destination)
+    {
+        destination[0] = (byte)Kind;
+        for (var ordinal = 0; ordinal < MaskCount; ordinal++)
+            BinaryPrimitives.WriteUInt64BigEndian(destination[(1 + (ordinal * sizeof(ulong)))..], _masks[ordinal]);
+        return destination[..(1 + (MaskCount * sizeof(ulong)))];
     }
 
     /// <summary>Writes a head in front of its payload.</summary>

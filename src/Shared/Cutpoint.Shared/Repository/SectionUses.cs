@@ -10,7 +10,9 @@ internal sealed class SectionUses
     private readonly int[] _first;
     private readonly Use[] _uses;
 
-    public SectionUses(GuestManifest manifest, IReadOnlyList<SectionRef> sections)
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="sections">Where its sections are; those that are lost come last.</param>
+    public SectionUses(GuestManifest manifest, IReadOnlyList<SectionRef?> sections)
     {
         _first = new int[sections.Count + 1];
         foreach (var map in manifest.Maps)
@@ -34,8 +36,9 @@ internal sealed class SectionUses
         _order = [.. Enumerable.Range(0, sections.Count).Where(section => _first[section] != _first[section + 1])];
         Array.Sort(_order, (left, right) =>
         {
-            var packs = sections[left].Pack.CompareTo(sections[right].Pack);
-            return packs != 0 ? packs : sections[left].Offset.CompareTo(sections[right].Offset);
+            if (sections[left] is not { } one || sections[right] is not { } other) return (sections[left] is null).CompareTo(sections[right] is null);
+            var packs = one.Pack.CompareTo(other.Pack);
+            return packs != 0 ? packs : one.Offset.CompareTo(other.Offset);
         });
     }
 

@@ -4,7 +4,7 @@ using Cutpoint.Formats;
 namespace Cutpoint.Repository;
 
 /// <summary>The one place that turns the errors of files into errors with advice.</summary>
-internal static class StorageError
+public static class StorageError
 {
     private const int EIO = 5;
     private const int EFBIG = 27;
@@ -41,7 +41,7 @@ internal static class StorageError
     }
 
     /// <summary>Says in which pack damaged octets are.</summary>
-    public static SnapshotException InPack(MalformedInputException error, PackId pack) =>
+    internal static SnapshotException InPack(MalformedInputException error, PackId pack) =>
         new(ErrorCode.VerificationFailed, $"pack {pack}, offset {error.Offset}: {error.Reason}", "run 'cutpoint verify' to see which checkpoints are hit", error);
 
     private static string Needed(long needed) =>

@@ -92,7 +92,8 @@ public sealed class RamVoter
         };
         if (rest is { } octets) numbers["rest_bytes"] = octets;
         if (pause is { } known) numbers["predicted_pause_seconds"] = known.TotalSeconds;
-        return numbers;
+        // A rate nobody has measured may be infinite here, which JSON has no number for.
+        return new(numbers.Where(static n => double.IsFinite(n.Value)));
     }
 
     private static string Text(TimeSpan time) => time == TimeSpan.MaxValue

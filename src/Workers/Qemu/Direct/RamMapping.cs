@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Cutpoint.Workers.Qemu.Direct;
 
 /// <summary>
-/// A read-only view of a stopped guest's RAM block. Touch only extents that hold data. Nobody may cut the file short while it exists: not checked, since
+/// A read-only view of a stopped guest's RAM block. Touch only pages that hold data: reading a hole of a tmpfs file here allocates it. Nobody may cut the file short while it exists: not checked, since
 /// that cannot be checked; the guest itself would die of it too.
 /// </summary>
 internal sealed unsafe class RamMapping : IDisposable
@@ -30,7 +30,7 @@ internal sealed unsafe class RamMapping : IDisposable
         return new ReadOnlySpan<byte>(_start + offset, length);
     }
 
-    /// <summary>Makes the pages of a range present in one go. An older kernel cannot; they come by faults then.</summary>
+    /// <summary>Makes the pages of a range present in one go, since a fault each costs more. An older kernel cannot; they come by faults then.</summary>
     public void Populate(long offset, long length) => _ = Libc.Advise(_start + offset, (nuint)length, Libc.PopulateRead);
 
     public void Dispose()

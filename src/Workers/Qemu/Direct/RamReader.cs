@@ -14,9 +14,10 @@ internal sealed class RamReader : IDisposable
 {
     private readonly SharedRam _ram;
     private readonly IDirtyTracker _tracker;
-    private readonly ExtentSet _seen;
+    private readonly PageSet _seen;
     private readonly int _shards;
     private readonly unsafe byte*[] _scratch;
+    private uint _samples;
 
     /// <summary>Creates a reader; nothing is read.</summary>
     public unsafe RamReader(SharedRam ram, IDirtyTracker tracker, int shards)
@@ -24,16 +25,21 @@ internal sealed class RamReader : IDisposable
         _ram = ram;
         _tracker = tracker;
         _shards = shards;
-        _seen = new ExtentSet(ram.ExtentCount);
+        _seen = new PageSet(ram.ExtentCount);
         _scratch = new byte*[shards];
+        DataBytes = ram.FindData().PageCount * Paging.PageSize;
         for (var i = 0; i < shards; i++) _scratch[i] = (byte*)NativeMemory.AlignedAlloc(Paging.ExtentSize, Paging.PageSize);
     }
 
     /// <summary>Octets the pass under way has to look at.</summary>
     public long PassBytes { get; private set; }
 
+    /// <summary>Octets of the block that are no hole, as of the last pass or the opening.</summary>
+    public long DataBytes { get; private set; }
+
     /// <summary>Emits every page that is no hole, and zeros for extents that were emitted and are holes now. Right whether the guest runs or not.</summary>
-    public async Task ReadAllAsync(IUnitSink sink, CancellationToken cancellation)
+    /// <returns>Pages read.</returns>
+    public async Task<long> ReadAllAsync(IUnitSink sink, CancellationToken cancellation)
     {
         _tracker.BeginPass();
         var data = Begin();
@@ -57,17 +63,20 @@ internal sealed class RamReader : IDisposable
             }
         }, cancellation);
         await EmitHolesAsync(data, sink, cancellation);
+        return PassBytes / Paging.PageSize;
     }
 
     /// <summary>Emits the pages that differ from what was emitted last.</summary>
     /// <param name="sink">Where to.</param>
     /// <param name="mapping">A view of the stopped guest's memory; null while the guest runs: it is copied first then.</param>
     /// <param name="cancellation">Ends the pass.</param>
-    public async Task ReadChangesAsync(IUnitSink sink, RamMapping? mapping, CancellationToken cancellation)
+    /// <returns>Pages that differed.</returns>
+    public async Task<long> ReadChangesAsync(IUnitSink sink, RamMapping? mapping, CancellationToken cancellation)
     {
         _tracker.BeginPass();
         var data = Begin();
         var from = 0;
+        long dirty = 0;
         await ShardAsync(async (shard, token) =>
         {
             var group = new int[Paging.ExtentsPerSection];
@@ -76,11 +85,13 @@ internal sealed class RamReader : IDisposable
             {
                 while (Take(data, ref from, group) is var count and > 0)
                 {
+                    if (mapping is not null) Populate(mapping, data, group.AsSpan(0, count));
                     for (var i = 0; i < count; i++)
                     {
                         token.ThrowIfCancellationRequested();
-                        var differ = Compare(sink, group[i], mapping, shard);
+                        var differ = Compare(sink, group[i], Look(group[i], mapping, data, shard));
                         if ((differ.Present | differ.Zero) == 0) continue;
+                        Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
                         if (chunk is { ExtentCount: Paging.ExtentsPerSection })
                         {
                             var full = chunk;
@@ -88,7 +99,7 @@ internal sealed class RamReader : IDisposable
                             await sink.EmitAsync(full, token);
                         }
                         chunk ??= await sink.RentAsync(token);
-                        Gather(chunk, differ, Look(group[i], mapping, shard));
+                        Gather(chunk, differ, Current(group[i], mapping, data, shard));
                     }
                 }
                 if (chunk is not null)
@@ -104,6 +115,7 @@ internal sealed class RamReader : IDisposable
             }
         }, cancellation);
         await EmitHolesAsync(data, sink, cancellation);
+        return dirty;
     }
 
     /// <summary>How many pages differ now from what was emitted last, from a sample of whole extents spread over the block.</summary>
@@ -113,12 +125,12 @@ internal sealed class RamReader : IDisposable
     public async Task<DirtySample> SampleAsync(IUnitSink sink, int extents, CancellationToken cancellation)
     {
         var data = _ram.FindData();
-        var all = data.Count;
+        var all = data.ExtentCount;
         if (all == 0) return new DirtySample(0, 0, 0);
         var stride = Math.Max(1, all / extents);
         var chosen = new List<int>(Math.Min(all, extents + 1));
         // The phase moves from sample to sample, so that a guest that writes in the same stride is not missed each time.
-        var phase = Random.Shared.Next(stride);
+        var phase = (int)(unchecked(_samples++ * 2654435761u) % (uint)stride);
         for (var (extent, n) = (data.Next(0), 0); extent >= 0; extent = data.Next(extent + 1), n++)
         {
             if (n % stride == phase) chosen.Add(extent);
@@ -130,7 +142,7 @@ internal sealed class RamReader : IDisposable
             for (var i = Interlocked.Increment(ref next); i < chosen.Count; i = Interlocked.Increment(ref next))
             {
                 token.ThrowIfCancellationRequested();
-                var differ = Compare(sink, chosen[i], null, shard);
+                var differ = Compare(sink, chosen[i], Look(chosen[i], null, data, shard));
                 Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
                 Interlocked.Add(ref looked, _ram.SizeOf(chosen[i]) / Paging.PageSize);
             }
@@ -144,16 +156,16 @@ internal sealed class RamReader : IDisposable
         foreach (var buffer in _scratch) NativeMemory.AlignedFree(buffer);
     }
 
-    private ExtentSet Begin()
+    private PageSet Begin()
     {
         _ram.CheckSize();
         var data = _ram.FindData();
-        PassBytes = (long)data.Count * Paging.ExtentSize;
+        DataBytes = PassBytes = data.PageCount * Paging.PageSize;
         return data;
     }
 
     /// <summary>The next extents of the set, at most one section's.</summary>
-    private static int Take(ExtentSet data, ref int from, int[] group)
+    private static int Take(PageSet data, ref int from, int[] group)
     {
         lock (data)
         {
@@ -188,18 +200,42 @@ internal sealed class RamReader : IDisposable
         }
     }
 
-    private ExtentPages Compare(IUnitSink sink, int extent, RamMapping? mapping, int shard)
+    private ExtentPages Compare(IUnitSink sink, int extent, ReadOnlySpan<byte> octets)
     {
         var candidates = _tracker.MayHaveChanged(extent);
         if (candidates == 0) return new ExtentPages(extent, 0, 0);
-        if (mapping is null) _ram.Read((long)extent * Paging.ExtentSize, Scratch(shard)[.._ram.SizeOf(extent)]);
-        var differ = sink.Compare(extent, Look(extent, mapping, shard));
+        var differ = sink.Compare(extent, octets);
         return new ExtentPages(extent, differ.Present & candidates, differ.Zero & candidates);
     }
 
-    /// <summary>The octets of the extent compared last by this shard: its copy while the guest runs, the memory itself while it is stopped.</summary>
-    private ReadOnlySpan<byte> Look(int extent, RamMapping? mapping, int shard) =>
-        mapping is null ? Scratch(shard)[.._ram.SizeOf(extent)] : mapping.Read((long)extent * Paging.ExtentSize, _ram.SizeOf(extent));
+    /// <summary>
+    /// The octets of an extent: a copy while the guest runs, the memory itself while it is stopped. A stopped extent with holes is copied too, so that they
+    /// are not touched.
+    /// </summary>
+    private ReadOnlySpan<byte> Look(int extent, RamMapping? mapping, PageSet data, int shard)
+    {
+        if (mapping is null || data[extent] != _ram.PagesOf(extent))
+            _ram.Read((long)extent * Paging.ExtentSize, Scratch(shard)[.._ram.SizeOf(extent)]);
+        return Current(extent, mapping, data, shard);
+    }
+
+    /// <summary>The octets this shard looked at last, again: spans do not live across an await, and a second read could find something else.</summary>
+    private ReadOnlySpan<byte> Current(int extent, RamMapping? mapping, PageSet data, int shard) =>
+        mapping is not null && data[extent] == _ram.PagesOf(extent)
+            ? mapping.Read((long)extent * Paging.ExtentSize, _ram.SizeOf(extent))
+            : Scratch(shard)[.._ram.SizeOf(extent)];
+
+    private void Populate(RamMapping mapping, PageSet data, ReadOnlySpan<int> group)
+    {
+        for (var i = 0; i < group.Length;)
+        {
+            var first = i;
+            long length = 0;
+            while (i < group.Length && group[i] == group[first] + (i - first) && data[group[i]] == _ram.PagesOf(group[i])) length += _ram.SizeOf(group[i++]);
+            if (length > 0) mapping.Populate((long)group[first] * Paging.ExtentSize, length);
+            else i++;
+        }
+    }
 
     private unsafe Span<byte> Scratch(int shard) => new(_scratch[shard], Paging.ExtentSize);
 
@@ -215,14 +251,14 @@ internal sealed class RamReader : IDisposable
     }
 
     /// <summary>Memory the guest gave back since it was emitted reads as zeros; it is not touched for that.</summary>
-    private async Task EmitHolesAsync(ExtentSet data, IUnitSink sink, CancellationToken cancellation)
+    private async Task EmitHolesAsync(PageSet data, IUnitSink sink, CancellationToken cancellation)
     {
         PageChunk? chunk = null;
         try
         {
             for (var extent = _seen.Next(0); extent >= 0; extent = _seen.Next(extent + 1))
             {
-                if (data.Contains(extent)) continue;
+                if (data[extent] != 0) continue;
                 chunk ??= await sink.RentAsync(cancellation);
                 chunk.Add(new ExtentPages(extent, 0, _ram.PagesOf(extent)));
                 if (chunk.ExtentCount < Paging.ExtentsPerSection) continue;

@@ -96,10 +96,10 @@ internal sealed class SharedRam : IDisposable
         if (RandomAccess.GetLength(_file) < Offset + Length) throw Truncated();
     }
 
-    /// <summary>Which extents hold anything but a hole. A file system that knows no holes says all.</summary>
-    public ExtentSet FindData()
+    /// <summary>Which pages are no hole. A file system that knows no holes says all.</summary>
+    public PageSet FindData()
     {
-        var found = new ExtentSet(ExtentCount);
+        var found = new PageSet(ExtentCount);
         var end = Offset + Length;
         var at = Offset;
         while (at < end)
@@ -114,7 +114,10 @@ internal sealed class SharedRam : IDisposable
             if (data >= end) break;
             var hole = Libc.Seek(_file, data, Libc.SeekHole);
             if (hole < 0 || hole > end) hole = end;
-            found.Add((int)((data - Offset) / Paging.ExtentSize), (int)((hole - Offset - 1) / Paging.ExtentSize));
+            // A file system with larger or smaller blocks than a page: whole pages on both ends.
+            var first = Math.Max(data - Offset, 0) / Paging.PageSize;
+            var last = (hole - Offset - 1) / Paging.PageSize;
+            found.Add(first, last - first + 1);
             at = hole;
         }
         return found;

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using Cutpoint.Cli.Output;
+
+namespace Cutpoint.Cli.Commands;
+
+/// <summary>Frees what nothing refers to any more.</summary>
+internal static class GcCommand
+{
+    public static Command Create()
+    {
+        var dryRun = new Option<bool>("--dry-run") { Description = "Say only what would be removed" };
+        var command = new Verb(
+            "gc", "Remove packs that no checkpoint needs, and what killed jobs and ended guests left behind", "cutpoint gc --dry-run\ncutpoint gc") { dryRun };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
+            var report = await repository.CollectGarbageAsync(parsed.GetValue(dryRun), cancellation);
+            var result = new GcResult(
+                [.. report.UnusedPacks.Select(pack => pack.ToString())], [.. report.LeftoverPacks.Select(pack => pack.ToString())],
+                [.. report.DeadJobs.Select(job => job.ToString())], report.Bytes, report.IsDryRun);
+            if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.GcResult);
+            else Write(result);
+        });
+        return command;
+    }
+
+    private static void Write(GcResult result)
+    {
+        var would = result.IsDryRun ? "would remove" : "removed";
+        foreach (var pack in result.UnusedPacks) Console.Out.WriteLine($"{would} pack {pack}, which no checkpoint needs");
+        foreach (var pack in result.LeftoverPacks) Console.Out.WriteLine($"{would} pack {pack}, left by a job that died");
+        Console.Out.WriteLine($"{would} {Quantity.Bytes(result.Bytes)}");
+    }
+}
+
+/// <summary>What gc prints.</summary>
+internal sealed record GcResult(
+    IReadOnlyList<string> UnusedPacks, IReadOnlyList<string> LeftoverPacks, IReadOnlyList<string> DeadJobs, long Bytes, bool IsDryRun);

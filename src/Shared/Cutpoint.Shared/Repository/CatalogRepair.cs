@@ -1,0 +1,152 @@
+namespace Cutpoint.Repository;
+
+/// <summary>Builds a catalog out of the packs alone. Runs while nobody else has the repository open.</summary>
+internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
+{
+    private readonly List<string> _findings = [];
+    private readonly Dictionary<PackId, RecoveredPack> _packs = [];
+    private readonly Dictionary<Digest, PackId> _sections = [];
+    private readonly Dictionary<Digest, SectionRef> _manifests = [];
+
+    public RepairReport Run(CancellationToken cancellation)
+    {
+        using var files = new PackFiles(paths.Packs);
+        ReadPacks(files, cancellation);
+        var commits = ReadCommits(files, cancellation);
+        var used = new HashSet<PackId>();
+        foreach (var commit in commits)
+        {
+            used.Add(commit.Record.Pack);
+            foreach (var manifest in commit.Manifests) used.Add(manifest.Pack);
+            var missing = 0;
+            foreach (var identity in commit.Sections)
+            {
+                if (_sections.TryGetValue(identity, out var pack)) used.Add(pack);
+                else missing++;
+            }
+            if (missing > 0) _findings.Add($"checkpoint {commit.Info.Id}: {missing} sections are lost; 'cutpoint verify' says which parts they hit");
+        }
+        var kept = used.Order().Select(id => new CatalogPack(id, _packs[id].Length, _packs[id].Entries)).ToList();
+        var sections = kept.Sum(pack => pack.Entries.LongCount(entry => entry.IsSection));
+        Replace(kept, commits);
+        return new RepairReport(kept.Count, sections, commits.ConvertAll(commit => commit.Info), _findings);
+    }
+
+    private void ReadPacks(PackFiles files, CancellationToken cancellation)
+    {
+        var recovery = new PackRecovery(file.RepositoryId);
+        foreach (var id in PackListing.Read(paths.Packs).Packs)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var pack = files.Read(id, open => recovery.Read(open, cancellation));
+            if (pack is null)
+            {
+                _findings.Add($"pack {id} belongs to another repository and is left alone");
+                continue;
+            }
+            _findings.AddRange(pack.Damages.Select(damage => $"pack {id}, {damage}"));
+            if (pack.GoodLength < pack.Length) pack = CutTail(pack);
+            _packs.Add(id, pack);
+            foreach (var entry in pack.Entries)
+            {
+                if (entry.IsSection) _sections.TryAdd(entry.Digest, id);
+                else if (entry.Tag == PackFormat.ManifestTag) _manifests.TryAdd(entry.Digest, entry.In(id));
+            }
+        }
+    }
+
+    /// <summary>Cuts what follows the last value that holds: nothing behind it can be used.</summary>
+    private RecoveredPack CutTail(RecoveredPack pack)
+    {
+        var path = Path.Combine(paths.Packs, pack.Id.FileName);
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            stream.SetLength(pack.GoodLength);
+            stream.Flush(flushToDisk: true);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, path, "cut");
+        }
+        _findings.Add($"pack {pack.Id}: {pack.Length - pack.GoodLength} octets behind the last good value were cut");
+        return pack with { Length = pack.GoodLength };
+    }
+
+    private List<CatalogCommit> ReadCommits(PackFiles files, CancellationToken cancellation)
+    {
+        var commits = new Dictionary<Ulid, CatalogCommit>();
+        foreach (var (id, pack) in _packs.OrderBy(pack => pack.Key))
+        {
+            foreach (var entry in pack.Entries.Where(entry => entry.Tag == PackFormat.CommitTag))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                try
+                {
+                    var info = files.Read(id, open => CommitFormat.Read(open.ReadValue(entry.Offset, entry.Length), entry.Offset, out _));
+                    if (commits.ContainsKey(info.Id) || File.Exists(Path.Combine(paths.Forgotten, info.Id.ToString()))) continue;
+                    commits.Add(info.Id, ReadCommit(files, info, entry.In(id)));
+                }
+                catch (SnapshotException error)
+                {
+                    _findings.Add($"a checkpoint of job {id.Job} is lost: {error.Message}");
+                }
+            }
+        }
+        return [.. commits.Values.OrderBy(commit => commit.Info.CreatedAt).ThenBy(commit => commit.Info.Id)];
+    }
+
+    private CatalogCommit ReadCommit(PackFiles files, CheckpointInfo info, SectionRef record)
+    {
+        var manifests = new List<SectionRef>();
+        var sections = new HashSet<Digest>();
+        foreach (var guest in info.Guests)
+        {
+            if (!_manifests.TryGetValue(guest.Root, out var place))
+                throw new SnapshotException(ErrorCode.VerificationFailed, $"the manifest of guest '{guest.Name}' of checkpoint {info.Id} is in no pack");
+            manifests.Add(place);
+            sections.UnionWith(files.Read(place.Pack, open => ManifestFormat.Read(open.ReadValue(place.Offset, place.Length), place.Offset)).Sections);
+        }
+        return new CatalogCommit(info, record, manifests, sections, MayBeDamaged: true);
+    }
+
+    /// <summary>Puts the new catalog into the place of the old one, which is kept beside it for those who want to look.</summary>
+    private void Replace(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits)
+    {
+        var fresh = paths.Catalog + ".new";
+        try
+        {
+            DeleteDatabase(fresh);
+            using (var catalog = new Catalog(CatalogConnection.Open(fresh, create: true))) catalog.Commit(packs, commits);
+            DeleteDatabase(fresh, except: fresh);
+            if (File.Exists(paths.Catalog))
+            {
+                // What its log still holds belongs to the damaged file, never to the new one.
+                foreach (var suffix in DatabaseSuffixes)
+                {
+                    if (File.Exists(paths.Catalog + suffix)) File.Move(paths.Catalog + suffix, $"{paths.Catalog}.damaged{suffix}", overwrite: true);
+                }
+            }
+            else
+            {
+                DeleteDatabase(paths.Catalog);
+            }
+            File.Move(fresh, paths.Catalog);
+            PosixFile.FlushDirectory(paths.Root);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, paths.Catalog, "replace");
+        }
+    }
+
+    private static readonly string[] DatabaseSuffixes = ["", "-wal", "-shm", "-journal"];
+
+    private static void DeleteDatabase(string path, string? except = null)
+    {
+        foreach (var suffix in DatabaseSuffixes)
+        {
+            if (path + suffix != except) File.Delete(path + suffix);
+        }
+    }
+}

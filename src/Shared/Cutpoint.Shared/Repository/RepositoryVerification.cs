@@ -1,0 +1,168 @@
+namespace Cutpoint.Repository;
+
+/// <summary>Verifies checkpoints: first every octet of the packs they need, then what the manifests and the catalog make of them.</summary>
+internal sealed class RepositoryVerification(DirectoryRepository repository, IProgress<VerifyProgress>? progress)
+{
+    private readonly List<VerifyFinding> _findings = [];
+
+    /// <summary>Damaged places by pack, each with the parts it hits.</summary>
+    private readonly Dictionary<PackId, List<Damage>> _damages = [];
+
+    private IProgress<VerifyProgress>? Progress => progress;
+
+    private long _done;
+    private long _total;
+
+    public VerifyReport Run(IReadOnlyList<CheckpointInfo>? selected, CancellationToken cancellation)
+    {
+        var catalog = repository.Catalog;
+        foreach (var line in catalog.Check()) _findings.Add(new VerifyFinding("catalog", line, []));
+        var listed = catalog.List();
+        var checkpoints = selected ?? listed;
+        var packs = selected is null ? catalog.Packs() : checkpoints.SelectMany(one => catalog.Packs(one.Id)).DistinctBy(pack => pack.Key).ToDictionary();
+        _total = packs.Values.Sum();
+        long sections = 0;
+        foreach (var (id, length) in packs.OrderBy(pack => pack.Key)) sections += VerifyPack(id, length, cancellation);
+        foreach (var checkpoint in checkpoints) VerifyCheckpoint(checkpoint, cancellation);
+        foreach (var (id, damages) in _damages.OrderBy(pack => pack.Key))
+        {
+            foreach (var damage in damages)
+            {
+                var location = damage.HitsAll ? $"pack {id}" : $"pack {id}, offset {damage.Offset}";
+                _findings.Add(new VerifyFinding(location, damage.Reason, [.. damage.Affected.Distinct()]));
+            }
+        }
+        return new VerifyReport(checkpoints.Count, packs.Count, sections, _done, _findings);
+    }
+
+    private long VerifyPack(PackId id, long length, CancellationToken cancellation)
+    {
+        try
+        {
+            using var file = PackFile.Open(repository.Packs.Directory, id);
+            var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length);
+            verification.Run(new Counter(this), cancellation);
+            if (verification.Damages.Count > 0) _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
+            return verification.SectionCount;
+        }
+        catch (SnapshotException error)
+        {
+            _damages[id] = [new Damage(0, error.Message) { HitsAll = true }];
+            return 0;
+        }
+    }
+
+    private void VerifyCheckpoint(CheckpointInfo listed, CancellationToken cancellation)
+    {
+        try
+        {
+            var place = repository.Catalog.FindCommit(listed.Id);
+            if (Hit(place, new AffectedPart(listed.Id, null, null))) return;
+            var info = repository.Packs.Read(place.Pack, file => CommitFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset, out _));
+            if (!IsSame(info, listed))
+                _findings.Add(new VerifyFinding("catalog", $"it lists checkpoint {listed.Id} otherwise than its commit record", [new AffectedPart(listed.Id, null, null)]));
+            foreach (var guest in info.Guests) VerifyGuest(info, guest, cancellation);
+        }
+        catch (SnapshotException error)
+        {
+            _findings.Add(new VerifyFinding($"checkpoint {listed.Id}", error.Message, [new AffectedPart(listed.Id, null, null)]));
+        }
+    }
+
+    private void VerifyGuest(CheckpointInfo checkpoint, GuestInfo guest, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var whole = new AffectedPart(checkpoint.Id, guest.Name, null);
+        try
+        {
+            var place = repository.Catalog.FindManifest(checkpoint.Id, guest.Name);
+            if (Hit(place, whole)) return;
+            var manifest = repository.Packs.Read(place.Pack, file => ManifestFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset));
+            if (manifest.Root != guest.Root || manifest.Name != guest.Name)
+            {
+                _findings.Add(new VerifyFinding($"pack {place.Pack}, offset {place.Offset}", $"this is not the manifest of guest '{guest.Name}'", [whole]));
+                return;
+            }
+            VerifySections(checkpoint, manifest, cancellation);
+        }
+        catch (SnapshotException error)
+        {
+            _findings.Add(new VerifyFinding($"checkpoint {checkpoint.Id}", error.Message, [whole]));
+        }
+    }
+
+    private void VerifySections(CheckpointInfo checkpoint, GuestManifest manifest, CancellationToken cancellation)
+    {
+        var places = Array.ConvertAll(manifest.Sections, identity => repository.Catalog.Find(identity));
+        var states = manifest.Devices.SelectMany(
+            device => device.StateSections.Concat(device.DescriptionSections).Select(section => (Section: section, Part: $"device {device.Unit}")))
+            .ToLookup(state => state.Section, state => state.Part);
+        using var reader = new SectionReader(repository.Packs);
+        var octets = new byte[SectionHead.MaxLength];
+        var uses = new SectionUses(manifest, places);
+        for (var section = 0; section < places.Length; section++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var parts = new List<AffectedPart>();
+            foreach (var use in uses.Of(section)) parts.Add(new AffectedPart(checkpoint.Id, manifest.Name, $"RAM block '{manifest.Blocks[use.Block].Name}'"));
+            foreach (var part in states[section]) parts.Add(new AffectedPart(checkpoint.Id, manifest.Name, part));
+            if (places[section] is not { } place)
+            {
+                _findings.Add(new VerifyFinding("catalog", $"section {manifest.Sections[section]} is not in it", [.. parts.Distinct()]));
+                continue;
+            }
+            if (HitAny(place, parts)) continue;
+            try
+            {
+                var head = reader.ReadHead(place, octets);
+                if (head.Kind == SectionKind.Pages && states.Contains(section)) throw PackFormat.Damaged(place.Offset, "a device's state is in a section of pages");
+                foreach (var use in uses.Of(section)) ExtentCopy.Check(head, use.Entry);
+            }
+            catch (SnapshotException error)
+            {
+                _findings.Add(new VerifyFinding($"pack {place.Pack}, offset {place.Offset}", error.Message, [.. parts.Distinct()]));
+            }
+        }
+    }
+
+    private bool Hit(SectionRef place, AffectedPart part) => HitAny(place, [part]);
+
+    /// <summary>Notes whom a damage hits, when there is one in a place.</summary>
+    private bool HitAny(SectionRef place, IReadOnlyList<AffectedPart> parts)
+    {
+        if (!_damages.TryGetValue(place.Pack, out var damages)) return false;
+        var isHit = false;
+        foreach (var damage in damages)
+        {
+            if (!damage.HitsAll && (damage.Offset < place.Offset || damage.Offset >= place.Offset + place.Length)) continue;
+            damage.Affected.AddRange(parts);
+            isHit = true;
+        }
+        return isHit;
+    }
+
+    private static bool IsSame(CheckpointInfo left, CheckpointInfo right) =>
+        left with { Labels = right.Labels, Guests = right.Guests } == right
+        && left.Labels.Count == right.Labels.Count
+        && left.Labels.All(label => right.Labels.TryGetValue(label.Key, out var value) && value == label.Value)
+        && left.Guests.SequenceEqual(right.Guests);
+
+    /// <param name="Offset">Where it is in the pack.</param>
+    /// <param name="Reason">What does not hold.</param>
+    private sealed record Damage(long Offset, string Reason)
+    {
+        /// <summary>True when nothing of the pack can be read.</summary>
+        public bool HitsAll { get; init; }
+
+        public List<AffectedPart> Affected { get; } = [];
+    }
+
+    private sealed class Counter(RepositoryVerification owner) : IProgress<long>
+    {
+        public void Report(long value)
+        {
+            var done = Interlocked.Add(ref owner._done, value);
+            owner.Progress?.Report(new VerifyProgress(done, owner._total));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using Cutpoint.Compression;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Workers.Capture;
+
+/// <summary>Where the state of one guest goes. Nothing of it is visible before the job's commit.</summary>
+public interface IGuestStore
+{
+    /// <summary>Hashes pages under the repository's secret.</summary>
+    PageHasher Hasher { get; }
+
+    /// <summary>Compresses and frames a chunk, which it takes over. Called side by side, on the thread that does the work.</summary>
+    EncodedSection Encode(PageChunk chunk);
+
+    /// <summary>Appends a section, which it takes over. One call at a time; later pages take the place of earlier ones.</summary>
+    ValueTask AppendAsync(EncodedSection section, CancellationToken cancellation);
+
+    /// <summary>Stores the state of a unit without pages; the last one of a unit counts.</summary>
+    ValueTask AppendAsync(DeviceState device, CancellationToken cancellation);
+
+    /// <summary>Everything was appended: makes it durable and ready for the commit.</summary>
+    ValueTask SealAsync(GuestDescription description, GuestRecord record, CancellationToken cancellation);
+}

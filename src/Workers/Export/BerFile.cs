@@ -1,0 +1,138 @@
+using System.Globalization;
+using Cutpoint.Formats.Ber;
+
+namespace Cutpoint.Workers.Export;
+
+/// <summary>A BER snapshot.</summary>
+internal sealed class BerFile : FileFormat
+{
+    /// <summary>Fields kept for all units together; what a hostile file has beyond is counted only.</summary>
+    private const int MaxFields = 1 << 18;
+
+    private const int ShownOctets = 32;
+
+    public override string Name => "ber";
+
+    public override string Title => "BER snapshot";
+
+    public override bool Matches(ReadOnlySpan<byte> head) => head.StartsWith((ReadOnlySpan<byte>)[0x7f, 0xcd, 0xc5, 0x51]);
+
+    public override async Task<FileInspection> InspectAsync(Stream input, CancellationToken cancellation)
+    {
+        // Files of the format's first writer have integers that are not BER and others of lost sign: reading them so that both show is what inspection is for.
+        using var reader = new BerSnapshotReader(input, BerReadMode.SeedCompatible);
+        var census = new Census(reader);
+        while (await reader.ReadAsync(cancellation)) census.Add();
+        return new FileInspection(Name, Title, input.Length)
+        {
+            Facts = [new("page size", reader.PageSize.ToString(CultureInfo.InvariantCulture)), new("stream version", "3")],
+            Blocks = census.Blocks,
+            Units = census.Units,
+            Notes = [.. census.Notes()],
+        };
+    }
+
+    private sealed class Census(BerSnapshotReader reader)
+    {
+        private readonly Dictionary<string, PageTally> _tallies = new(StringComparer.Ordinal);
+        private readonly List<InspectedUnit> _units = [];
+        private List<InspectedField> _fields = [];
+        private int _fieldCount;
+        private long _unkept;
+        private long _corrected;
+        private long _signLost;
+        private long _sectionStart;
+        private string? _octets;
+        private long _octetsSeen;
+
+        public IReadOnlyList<InspectedBlock> Blocks =>
+            [.. reader.RamBlocks.Select(block => _tallies.TryGetValue(block.Name, out var tally) ? tally.Total() : Unsent(block))];
+
+        public IReadOnlyList<InspectedUnit> Units => _units;
+
+        public IEnumerable<string> Notes()
+        {
+            yield return "the format has no checksum: its structure was checked, damage inside of pages and values cannot be seen";
+            if (reader.SkippedValues > 0) yield return $"{reader.SkippedValues} values are not known to the format and were passed over";
+            if (_corrected > 0) yield return $"{_corrected} integers were written without their sign octet and had only one meaning: corrected";
+            if (_signLost > 0) yield return $"{_signLost} integers were written without their sign octet: their sign is lost if their fields are signed";
+            if (_unkept > 0) yield return $"{_unkept} fields beyond {MaxFields} are not shown";
+        }
+
+        public void Add()
+        {
+            switch (reader.Event)
+            {
+                case BerSnapshotEvent.SectionStart:
+                    _sectionStart = reader.Offset;
+                    _fields = [];
+                    break;
+                case BerSnapshotEvent.SectionEnd when reader.Section is { IsContinuing: false } section && section.Name != "ram":
+                    _units.Add(new InspectedUnit(section.Name, section.InstanceId, section.VersionId, reader.Offset - _sectionStart, _fields));
+                    break;
+                case BerSnapshotEvent.RamEntry:
+                    AddRam();
+                    break;
+                case BerSnapshotEvent.Integer:
+                    AddInteger();
+                    break;
+                case BerSnapshotEvent.Boolean:
+                    AddField("boolean", reader.Boolean ? "true" : "false");
+                    break;
+                case BerSnapshotEvent.Text:
+                    AddField("string", System.Text.Encoding.UTF8.GetString(reader.Contents));
+                    break;
+                case BerSnapshotEvent.Octets:
+                    AddOctets();
+                    break;
+            }
+        }
+
+        private void AddRam()
+        {
+            if (reader.RamBlock is not { } block || reader.PageSize == 0 && reader.RamFlags != BerRamFlags.Zero) return;
+            if (!_tallies.TryGetValue(block.Name, out var tally))
+                _tallies.Add(block.Name, tally = new PageTally(block.Name, (long)block.Length, Guests.Paging.PageSize));
+            tally.Add((long)reader.RamAddress, isZero: reader.RamFlags == BerRamFlags.Zero && reader.RamFill == 0);
+        }
+
+        private void AddInteger()
+        {
+            var integer = reader.Integer;
+            var value = integer.Value.ToString(CultureInfo.InvariantCulture);
+            if (integer.Doubt == BerSignDoubt.Corrected) _corrected++;
+            if (integer.Doubt == BerSignDoubt.SignLost)
+            {
+                _signLost++;
+                value = $"{value} or {integer.Alternative.ToString(CultureInfo.InvariantCulture)}";
+            }
+            AddField("integer", value);
+        }
+
+        private void AddOctets()
+        {
+            _octets ??= Convert.ToHexStringLower(reader.Contents[..Math.Min(reader.Contents.Length, ShownOctets)]);
+            _octetsSeen += reader.Contents.Length;
+            if (!reader.IsFinalPiece) return;
+            AddField("octets", _octetsSeen > ShownOctets ? $"{_octets}… ({_octetsSeen} octets)" : _octets);
+            _octets = null;
+            _octetsSeen = 0;
+        }
+
+        private void AddField(string type, string value)
+        {
+            if (_fieldCount == MaxFields)
+            {
+                _unkept++;
+                return;
+            }
+            _fieldCount++;
+            var path = reader.Path;
+            var start = path.IndexOf("]/", StringComparison.Ordinal);
+            _fields.Add(new InspectedField(start < 0 ? "" : path[(start + 2)..], type, value));
+        }
+
+        private static InspectedBlock Unsent(BerRamBlock block) =>
+            new(block.Name, (long)block.Length, 0, 0, (long)(block.Length / Guests.Paging.PageSize), 0);
+    }
+}

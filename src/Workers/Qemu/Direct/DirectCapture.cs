@@ -1,0 +1,142 @@
+using Cutpoint.Guests;
+using Cutpoint.Units;
+using Cutpoint.Workers.Qemu.Preflight;
+
+namespace Cutpoint.Workers.Qemu.Direct;
+
+/// <summary>
+/// Captures a guest whose RAM lies in a shared file. Passes read the file while the guest runs; the stop writes the devices into a memory file and compares
+/// the RAM in place. QEMU is told to leave shared blocks out of its stream (x-ignore-shared).
+/// </summary>
+internal sealed class DirectCapture : IGuestCapture
+{
+    private const string DescriptorName = "cutpoint-devices";
+    private static readonly TimeSpan MigrationDeadline = TimeSpan.FromSeconds(30);
+
+    private readonly QemuSession _session;
+    private readonly QemuInspection _inspection;
+    private readonly DirectRam _ram;
+    private readonly TimeProvider _time;
+    private readonly bool _isStop;
+    private ICaptureSinks? _sinks;
+    private DeviceStream? _devices;
+    private Task<IReadOnlyList<MemoryRange>>? _memory;
+    private bool _isDescriptorSent;
+
+    public DirectCapture(
+        QemuSession session, QemuInspection inspection, DirectRam ram, CaptureStrategy strategy, string reason, TimeProvider time)
+    {
+        _session = session;
+        _inspection = inspection;
+        _ram = ram;
+        _time = time;
+        _isStop = strategy == CaptureStrategy.Stop;
+        Strategy = strategy;
+        Reason = reason;
+        Description = inspection.Description;
+        foreach (var block in Description.Blocks)
+            Units.Register(new UnitRegistration(UnitKind.Internal, new UnitKey(block.Name, 0), 1, block.Length, ram.CallbacksOf(block)));
+    }
+
+    public GuestDescription Description { get; private set; }
+
+    public CaptureTransport Transport => CaptureTransport.Direct;
+
+    public CaptureStrategy Strategy { get; }
+
+    public string Reason { get; }
+
+    public UnitRegistry Units { get; } = new(maxNameOctets: 255);
+
+    public TimeSpan PauseFloor => _ram.PauseFloor(_isStop);
+
+    public bool WasRunning => _session.WasRunning;
+
+    public bool RunsDuringFinalPass => false;
+
+    public long PassBytes => _ram.PassBytes;
+
+    public CancellationToken Lost => _session.Lost;
+
+    public SnapshotException? Loss => _session.Loss;
+
+    public async ValueTask BeginAsync(ICaptureSinks sinks, CancellationToken cancellation)
+    {
+        _sinks = sinks;
+        _ram.Begin(sinks);
+        // Whatever changes the shape of the stream is off, whoever has left it on; the session puts it back.
+        var capabilities = _inspection.Capabilities.Where(c => c.Value && c.Key != "events").ToDictionary(c => c.Key, _ => false);
+        capabilities["x-ignore-shared"] = true;
+        await _session.SetCapabilitiesAsync(capabilities, cancellation);
+        await _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, cancellation);
+        await PrepareAsync(cancellation);
+    }
+
+    public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
+    {
+        // A cut that is tried again needs a new file: the descriptor is QEMU's only once.
+        await PrepareAsync(cancellation);
+        using var events = _session.Monitor.Subscribe("MIGRATION");
+        var stopped = await _session.StopAsync(cancellation) ?? _time.GetUtcNow();
+        _isDescriptorSent = false;
+        // Before the memory is compared: writing their state is the last thing devices do, and some write to memory while they do it.
+        await _session.MigrateAsync(DescriptorName, cancellation);
+        var end = await events.WaitAsync(e => e.Text("status") is "completed" or "failed" or "cancelled", MigrationDeadline, cancellation);
+        if (end.Text("status") != "completed")
+        {
+            var migration = await _session.QueryMigrationAsync(cancellation);
+            throw new SnapshotException(
+                ErrorCode.Failed,
+                $"guest '{Description.Name}': QEMU did not write the device state: {migration.Error ?? migration.Status}",
+                "see QEMU's own messages");
+        }
+        // Answered while the memory is compared.
+        _memory = QemuPreflight.ReadMemoryMapAsync(_session.Monitor, Description.Blocks, CancellationToken.None);
+        return new CutStamp(stopped);
+    }
+
+    public async ValueTask<CutStamp?> ThawAsync(bool run)
+    {
+        if (!WasRunning || !run) return Loss is { } loss && WasRunning ? throw Void(loss) : null;
+        var thawed = await _session.ContinueAsync();
+        return new CutStamp(thawed ?? throw Void(null));
+    }
+
+    public async ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation)
+    {
+        var (configuration, part) = await _devices!.ReadAsync(Description, _sinks!, UnitRegistration.FinalPass, cancellation);
+        var properties = new Dictionary<string, string>(Description.Properties);
+        foreach (var (name, value) in QemuStoredState.PropertiesOf(configuration, part.Devices)) properties[name] = value;
+        Description = Description with { Memory = await _memory!, Properties = properties };
+        return QemuStoredState.StatesOf(part.Devices);
+    }
+
+    public void Keep() => _session.KeepStopped();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _session.DisposeAsync();
+        if (_memory is { } memory) await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _ram.Dispose();
+        _devices?.Dispose();
+        if (_session.Trouble is { } trouble) throw new SnapshotException(trouble.Code, trouble.Message, trouble.Advice, trouble);
+    }
+
+    private async Task PrepareAsync(CancellationToken cancellation)
+    {
+        if (_isDescriptorSent) return;
+        _devices?.Dispose();
+        _devices = new DeviceStream();
+        await _session.SendDescriptorAsync(DescriptorName, _devices.Descriptor, cancellation);
+        _isDescriptorSent = true;
+    }
+
+    private SnapshotException Void(SnapshotException? loss) => new(
+        ErrorCode.Failed,
+        $"guest '{Description.Name}' did not stay stopped until it was released{(loss is null ? "" : $": {loss.Message}")}",
+        loss?.Advice ?? "somebody else continued it; leave it alone while a checkpoint is taken",
+        loss)
+    {
+        IsTransient = true,
+    };
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Direct;
+using Cutpoint.Workers.Qemu.Preflight;
+
+namespace Cutpoint.Workers.Qemu;
+
+/// <summary>Captures QEMU guests over their QMP sockets.</summary>
+/// <param name="session">How monitors are used; the freeze limit is that of each capture.</param>
+/// <param name="time">The clock.</param>
+public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : IGuestDriver
+{
+    /// <inheritdoc/>
+    public string Scheme => "qemu";
+
+    /// <inheritdoc/>
+    public async Task<IGuestCapture> OpenAsync(GuestUri uri, CaptureOptions options, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(uri);
+        ArgumentNullException.ThrowIfNull(options);
+        // A guest that shall stay stopped may; the worker itself sees to the freeze limit up to the cut.
+        var limit = options.After == AfterCut.Stop ? (TimeSpan?)null : options.FreezeLimit;
+        var opened = await QemuSession.ConnectAsync(uri.Target, session with { FreezeLimit = limit, Time = time }, cancellation);
+        try
+        {
+            var inspection = await QemuPreflight.InspectAsync(opened.Monitor, uri, cancellation);
+            inspection.RequireCapturable();
+            return await ChooseAsync(opened, inspection, options, cancellation);
+        }
+        catch
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task<IGuestCapture> ChooseAsync(
+        QemuSession opened, QemuInspection inspection, CaptureOptions options, CancellationToken cancellation)
+    {
+        var refusals = new List<(string Transport, Refusal Refusal)>();
+        if (options.Transport is CaptureTransport.Auto or CaptureTransport.Direct)
+        {
+            var (capture, refusal) = await DirectTransport.TryOpenAsync(opened, inspection, options, time, cancellation);
+            if (capture is not null) return capture;
+            refusals.Add(("direct", refusal!));
+        }
+        // Only what the downtime excludes is a matter of convergence; everything else is one of what the guest and its host can do.
+        var converges = refusals.Exists(r => r.Refusal.Floor is null);
+        throw new SnapshotException(
+            converges ? ErrorCode.Incompatible : ErrorCode.NotConverged,
+            $"guest {inspection.Description.Name} ({inspection.Description.Uri}) cannot be captured: " +
+            string.Join("; ", refusals.Select(r => $"the {r.Transport} transport is not possible: {r.Refusal.Reason}")),
+            converges
+                ? "give the guest a shared RAM file (memory-backend-file with share=on)"
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"allow --downtime {Math.Ceiling(refusals.Min(r => r.Refusal.Floor!.Value.TotalMilliseconds))}ms or more, or take it with --strategy background"))
+        {
+            IsPreflight = true,
+        };
+    }
+}

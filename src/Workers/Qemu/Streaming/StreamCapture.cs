@@ -1,0 +1,264 @@
+using Cutpoint.Formats.Qemu;
+using Cutpoint.Guests;
+using Cutpoint.Units;
+using Cutpoint.Workers.Qemu.Monitor;
+using Cutpoint.Workers.Qemu.Preflight;
+
+namespace Cutpoint.Workers.Qemu.Streaming;
+
+/// <summary>
+/// Captures a guest by its own migration stream: pages as they come go to the RAM blocks, devices are cut by the description at the end. A stream has one
+/// order, so the first RAM block moves it for all of them and votes for all of them.
+/// <list type="bullet">
+/// <item>precopy: QEMU makes its passes while the guest runs, held by not reading; the cut is a stop, or QEMU's own when it is through; then the rest is
+/// drained without fail.</item>
+/// <item>stop: the guest stands still while all of it is drained.</item>
+/// <item>background: QEMU write-protects the memory within milliseconds and sends that instant while the guest runs on.</item>
+/// </list>
+/// </summary>
+internal sealed class StreamCapture : IGuestCapture
+{
+    private const string StreamName = "cutpoint-stream";
+    private const int SocketBuffer = 4 << 20;
+
+    private readonly QemuSession _session;
+    private readonly QemuInspection _inspection;
+    private readonly CaptureOptions _options;
+    private readonly StreamStrategy _strategy;
+    private readonly TimeProvider _time;
+    private readonly RamVoter _voter;
+    private ICaptureSinks? _sinks;
+    private MigrationWatch? _watch;
+    private StreamPages? _pages;
+    private StreamPump? _pump;
+    private QemuDevicePart? _devices;
+    private long _passStarted;
+    private (long Pages, long Octets) _before;
+    private QemuMigration? _migration;
+    private bool _wasReleased;
+
+    /// <summary>Takes over a session that has changed nothing yet.</summary>
+    public StreamCapture(QemuSession session, QemuInspection inspection, CaptureOptions options, StreamStrategy strategy, TimeProvider time)
+    {
+        _session = session;
+        _inspection = inspection;
+        _options = options;
+        _strategy = strategy;
+        _time = time;
+        Description = inspection.Description;
+        _voter = new RamVoter(new RamVoterOptions
+        {
+            Budget = options.DowntimeGoal,
+            MaxPasses = options.MaxPasses,
+            CutAnyway = options.Downtime is null,
+        });
+        Units = new UnitRegistry(maxNameOctets: byte.MaxValue);
+        foreach (var block in Description.Blocks)
+        {
+            Units.Register(new UnitRegistration(
+                UnitKind.Internal, new UnitKey(block.Name, 0), 1, block.Length, block == Description.Blocks[0] ? Callbacks() : new UnitCallbacks()));
+        }
+    }
+
+    /// <inheritdoc/>
+    public GuestDescription Description { get; private set; }
+
+    /// <inheritdoc/>
+    public CaptureTransport Transport => CaptureTransport.Stream;
+
+    /// <inheritdoc/>
+    public CaptureStrategy Strategy => _strategy.Strategy;
+
+    /// <inheritdoc/>
+    public string Reason => _strategy.Reason;
+
+    /// <inheritdoc/>
+    public UnitRegistry Units { get; }
+
+    /// <inheritdoc/>
+    public TimeSpan PauseFloor => _strategy.Costs.Floor;
+
+    /// <inheritdoc/>
+    public bool WasRunning => _session.WasRunning;
+
+    /// <inheritdoc/>
+    public bool RunsDuringFinalPass => Strategy is CaptureStrategy.Background;
+
+    /// <inheritdoc/>
+    public long PassBytes => _migration?.Remaining ?? StreamStrategy.MemoryOf(_inspection, _session.Qemu?.Id);
+
+    /// <inheritdoc/>
+    public CancellationToken Lost => _session.Lost;
+
+    /// <inheritdoc/>
+    public SnapshotException? Loss => _session.Loss;
+
+    /// <inheritdoc/>
+    public async ValueTask BeginAsync(ICaptureSinks sinks, CancellationToken cancellation)
+    {
+        _sinks = sinks;
+        await _session.SetCapabilitiesAsync(
+            Strategy is CaptureStrategy.Background
+                ? new Dictionary<string, bool> { ["background-snapshot"] = true }
+                : new Dictionary<string, bool> { ["pause-before-switchover"] = Strategy is CaptureStrategy.Precopy },
+            cancellation);
+        // No limit; by default QEMU sends no more than 128 MiB/s. When the rest fits the pause by its own reckoning it stops the guest by itself.
+        await _session.SetParametersAsync(
+            new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000) },
+            cancellation);
+        _watch = new MigrationWatch(_session.Monitor);
+        _pages = new StreamPages(Description.Blocks, sinks, 0);
+        if (Strategy is CaptureStrategy.Background)
+        {
+            var room = StreamStrategy.MemoryOf(_inspection, _session.Qemu?.Id) + QemuStreamParser.DefaultDeviceStateLimit;
+            var file = FileSource.Create(_options.ScratchDirectory ?? Path.GetTempPath(), room, _time);
+            _pump = new StreamPump(file, _pages, _watch);
+            await _session.SendDescriptorAsync(StreamName, file.File, cancellation);
+            return;
+        }
+        var (ours, theirs) = UnixSocketPair.Create();
+        using (theirs)
+        {
+            ours.ReceiveBufferSize = SocketBuffer;
+            _pump = new StreamPump(new SocketSource(ours), _pages, _watch);
+            await _session.SendDescriptorAsync(StreamName, theirs, cancellation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
+    {
+        if (Strategy is CaptureStrategy.Background)
+        {
+            await _session.MigrateAsync(StreamName, cancellation);
+            await _watch!.WaitAsync(() => _watch.StoppedAt is not null || _watch.HasFailed, cancellation);
+            return new CutStamp(_watch.StoppedAt ?? throw await FailureAsync());
+        }
+        _sinks!.Expect(_migration?.Remaining ?? PassBytes);
+        if (!WasRunning) return new CutStamp(_time.GetUtcNow());
+        var stopped = await _session.StopAsync(cancellation);
+        if (stopped is { } at) return new CutStamp(at);
+        // QEMU was first: it is through with its passes and has stopped the guest by itself.
+        await _watch!.WaitAsync(() => _watch.StoppedAt is not null || _watch.HasFailed, cancellation);
+        return new CutStamp(_watch.StoppedAt ?? throw await FailureAsync());
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<CutStamp?> ThawAsync(bool run)
+    {
+        if (Strategy is CaptureStrategy.Background)
+        {
+            // QEMU makes the guest run by itself as soon as its memory is protected.
+            using var limit = new CancellationTokenSource(_options.FreezeLimit, _time);
+            await _watch!.WaitAsync(() => _watch.ResumedAt is not null || _watch.HasFailed, limit.Token);
+            return new CutStamp(_watch.ResumedAt ?? throw await FailureAsync());
+        }
+        if (!WasRunning || !run) return null;
+        return new CutStamp(await _session.ContinueAsync() ?? throw new SnapshotException(
+            ErrorCode.Failed, $"guest {Description.Name} ran again before it was released", "take it again") { IsTransient = true });
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation)
+    {
+        var part = _devices ?? throw new InvalidOperationException("the final pass has not read the devices");
+        Description = Description with
+        {
+            Memory = await QemuPreflight.ReadMemoryMapAsync(_session.Monitor, Description.Blocks, cancellation),
+            Properties = Description.Properties.Concat(QemuStoredState.PropertiesOf(_pages!.Configuration!, part.Devices)).ToDictionary(),
+        };
+        return QemuStoredState.StatesOf(part.Devices);
+    }
+
+    internal QemuSession Session => _session;
+
+    /// <inheritdoc/>
+    public void Keep() => _session.KeepStopped();
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        // The session first: it ends the migration, and a socket that closed before would make QEMU call it failed. A snapshot in a file goes on to its end.
+        await _session.DisposeAsync();
+        _pump?.Dispose();
+        if (_watch is not null) await _watch.DisposeAsync();
+        (_pump, _watch) = (null, null);
+    }
+
+    private UnitCallbacks Callbacks() => new()
+    {
+        LiveExecute = async (_, pass, cancellation) =>
+        {
+            await PassAsync(pass, cancellation);
+            return LiveOutcome.Continue;
+        },
+        LiveVote = async (context, pass, cancellation) => await VoteAsync(context, pass, cancellation),
+        SaveExecute = async (_, cancellation) => await DrainAsync(cancellation),
+    };
+
+    private async Task PassAsync(uint pass, CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
+        _passStarted = _time.GetTimestamp();
+        _before = (_pages!.PageCount, _pump!.Octets);
+        _pages.Pass = pass;
+        if (_watch!.Status == "none" && _watch.Passes == 0) await _session.MigrateAsync(StreamName, either.Token);
+        await _pump.RunAsync(() => _watch.Passes >= pass + 2 || _watch.StoppedAt is not null || _watch.HasFailed, either.Token);
+        if (_watch.HasFailed) throw await FailureAsync();
+        await _pages.EmitAllAsync(either.Token);
+        _migration = await _session.QueryMigrationAsync(either.Token);
+    }
+
+    private async Task<Vote> VoteAsync(SaveContext context, uint pass, CancellationToken cancellation)
+    {
+        var duration = _time.GetElapsedTime(_passStarted);
+        var octets = _pump!.Octets - _before.Octets;
+        var costs = _strategy.Costs with
+        {
+            CutBuffer = _sinks!.CutBufferBytes,
+            // What the stream brought in this pass, or could not bring because the sink was slower.
+            CopyRate = Math.Max(octets / Math.Max(duration.TotalSeconds, 0.001), _strategy.Costs.CopyRate),
+            SinkRate = _sinks.SinkBytesPerSecond ?? 0,
+        };
+        _sinks.Expect(_migration!.Remaining);
+        var vote = _voter.Decide(
+            context.Unit.Key, new RamPass(pass, _pages!.PageCount - _before.Pages, octets, duration, costs) { Rest = _migration.Remaining });
+        context.ReportPercent(_voter.Percent);
+        cancellation.ThrowIfCancellationRequested();
+        return _watch!.StoppedAt is null || vote.Decision is VoteDecision.Done
+            ? vote
+            : vote with { Decision = VoteDecision.Done, Reason = "QEMU's own passes are over and it has stopped the guest" };
+    }
+
+    /// <summary>The final pass: everything to the end of the stream. Reads without pause, since QEMU writes the end under its main lock.</summary>
+    private async Task DrainAsync(CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
+        _pages!.Pass = UnitRegistration.FinalPass;
+        if (Strategy is CaptureStrategy.Stop) await _session.MigrateAsync(StreamName, either.Token);
+        while (!_watch!.IsCompleted)
+        {
+            await _pump!.RunAsync(() => _watch.IsCompleted || _watch.HasFailed || IsHeldBeforeSwitchover, either.Token);
+            if (_watch.HasFailed) throw await FailureAsync();
+            if (!IsHeldBeforeSwitchover) continue;
+            _wasReleased = true;
+            await _session.ContinueMigrationAsync(either.Token);
+        }
+        _pump!.Finish();
+        await _pump.RunAsync(static () => false, either.Token);
+        await _pages.EmitAllAsync(either.Token);
+        _devices = _pump.Complete();
+    }
+
+    private bool IsHeldBeforeSwitchover => !_wasReleased && _watch!.Status == "pre-switchover";
+
+    private async Task<SnapshotException> FailureAsync()
+    {
+        if (Loss is { } loss) return loss;
+        var migration = await _session.QueryMigrationAsync(CancellationToken.None);
+        return new SnapshotException(
+            ErrorCode.Failed,
+            $"guest {Description.Name}: QEMU ended its migration stream ({migration.Status}): {migration.Error ?? "no reason given"}",
+            "the guest goes on; take it again");
+    }
+}

@@ -1,0 +1,82 @@
+using Cutpoint.Repository;
+
+namespace Cutpoint.Shared.Tests.Repository;
+
+/// <summary>A repository in a directory of its own.</summary>
+internal sealed class TestRepository : IAsyncDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private TestRepository()
+    {
+    }
+
+    public DirectoryRepository Open { get; private set; } = null!;
+
+    public RepositoryLocation Location => RepositoryLocation.Parse(_directory.File("repository"));
+
+    public string Packs => Path.Combine(Location.Directory, "packs");
+
+    public string Catalog => Path.Combine(Location.Directory, "catalog.db");
+
+    public string[] PackPaths => [.. Directory.GetFiles(Packs).Order()];
+
+    public static async Task<TestRepository> CreateAsync(TimeProvider? time = null)
+    {
+        var created = new TestRepository();
+        created.Open = await DirectoryRepository.InitAsync(created.Location, time ?? TimeProvider.System, default);
+        return created;
+    }
+
+    public async Task CloseAsync() => await Open.DisposeAsync();
+
+    public async Task<DirectoryRepository> ReopenAsync()
+    {
+        await Open.DisposeAsync();
+        return Open = await DirectoryRepository.OpenAsync(Location, TimeProvider.System, default);
+    }
+
+    public async Task<RepairReport> RepairAsync()
+    {
+        await Open.DisposeAsync();
+        var report = await DirectoryRepository.RepairAsync(Location, TimeProvider.System, default);
+        Open = await DirectoryRepository.OpenAsync(Location, TimeProvider.System, default);
+        return report;
+    }
+
+    public Task<VerifyReport> VerifyAsync() => Open.VerifyAsync(null, null, default);
+
+    public async Task AssertSoundAsync()
+    {
+        var report = await VerifyAsync();
+        Assert.Empty(report.Findings.Select(finding => $"{finding.Location}: {finding.Reason}"));
+    }
+
+    public async Task AssertHoldsAsync(CheckpointInfo checkpoint, GuestModel model)
+    {
+        await using var reader = await Open.OpenCheckpointAsync(checkpoint, default);
+        await model.AssertEqualAsync(reader.Guest(model.Name));
+    }
+
+    /// <summary>A job that writes a section and then dies, as far as others can tell: its packs stay, its lock is gone.</summary>
+    public async Task<Ulid> LeaveDeadJobAsync(GuestModel model)
+    {
+        var writer = await Open.BeginAsync(new CheckpointOptions(), default);
+        var guest = await writer.AddGuestAsync(model.Name, model.Blocks, default);
+        await model.WriteAllAsync(Open, writer, guest);
+        await writer.FlushAsync(default);
+        var kept = PackPaths.Where(path => path.Contains(writer.Id.ToString(), StringComparison.Ordinal)).ToDictionary(path => path, File.ReadAllBytes);
+        var scratch = writer.ScratchDirectory;
+        await writer.DisposeAsync();
+        foreach (var (path, octets) in kept) await File.WriteAllBytesAsync(path, octets);
+        Directory.CreateDirectory(scratch);
+        await File.WriteAllTextAsync(Path.Combine(scratch, "lock"), "");
+        return writer.Id;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Open.DisposeAsync();
+        _directory.Dispose();
+    }
+}

@@ -1,0 +1,123 @@
+using Cutpoint.Compression;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Repository;
+using Cutpoint.Units;
+using Cutpoint.Workers.Capture;
+
+namespace Cutpoint.Workers.Tests.Capture;
+
+/// <summary>A repository in a directory of its own, a worker, and a coordinator that does the usual thing.</summary>
+internal sealed class CaptureRun : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private const string Guest = "g";
+
+    private readonly DirectoryRepository _repository;
+    private readonly CheckpointWriter _writer;
+    private readonly CaptureWorker _worker;
+    private readonly string _directory;
+
+    private CaptureRun(string directory, DirectoryRepository repository, CheckpointWriter writer, CaptureWorker worker)
+    {
+        _directory = directory;
+        _repository = repository;
+        _writer = writer;
+        _worker = worker;
+    }
+
+    public List<WorkerReport> Reports { get; } = [];
+
+    public DirectoryRepository Repository => _repository;
+
+    public GuestOpened Opened => Reports.OfType<GuestOpened>().Single();
+
+    public CutReport Cut => Reports.OfType<CutEnded>().Last().Cut;
+
+    public IEnumerable<PassReport> Passes => Reports.OfType<PassFinished>().Select(p => p.Report);
+
+    public PassReport FinalPass => Reports.OfType<GuestDrained>().Single().FinalPass;
+
+    public static async Task<CaptureRun> StartAsync(
+        IGuestDriver driver, TimeProvider? time = null, string codec = "zstd", Func<IGuestStore, IGuestStore>? wrap = null)
+    {
+        var directory = Directory.CreateTempSubdirectory("cutpoint-capture-").FullName;
+        var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(Path.Combine(directory, "repository")), TimeProvider.System, default);
+        var writer = await repository.BeginAsync(new CheckpointOptions { Codec = Codec.Parse(codec) }, default);
+        var worker = new CaptureWorker(
+            [driver],
+            async (guest, token) =>
+            {
+                IGuestStore store = new CheckpointGuestStore(writer, await writer.AddGuestAsync(guest.Name, guest.Blocks, token), repository.Hasher);
+                return wrap is null ? store : wrap(store);
+            },
+            null,
+            time ?? TimeProvider.System);
+        return new CaptureRun(directory, repository, writer, worker);
+    }
+
+    /// <summary>Takes a checkpoint: passes while they are asked for, cut, release, drain, commit, close.</summary>
+    public async Task<CheckpointInfo> TakeAsync(string uri, CaptureOptions? options = null)
+    {
+        options ??= new CaptureOptions();
+        var opened = await AskAsync<GuestOpened>(new OpenGuest("j", Guest, uri, options, "zstd"));
+        for (uint pass = 0; opened.Strategy == CaptureStrategy.Precopy; pass++)
+        {
+            var finished = await AskAsync<PassFinished>(new RunPass("j", Guest, pass));
+            if (finished.Decision == VoteDecision.Done) break;
+            if (finished.Decision == VoteDecision.GiveUp) throw new SnapshotException(ErrorCode.NotConverged, "gave up");
+        }
+        await AskAsync<CutHeld>(new MakeCut("j", Guest, 1));
+        await AskAsync<CutEnded>(new ReleaseCut("j", Guest, 1));
+        await AskAsync<GuestDrained>(new DrainGuest("j", Guest));
+        var checkpoint = await _writer.CommitAsync(default);
+        var closed = await AskAsync<GuestClosed>(new CloseGuest("j", Guest, Keep: true));
+        Assert.Null(closed.Trouble);
+        return checkpoint;
+    }
+
+    /// <summary>Sends a command and waits for its answer.</summary>
+    /// <exception cref="SnapshotException">The worker reported a failure.</exception>
+    public async Task<T> AskAsync<T>(WorkerCommand command)
+        where T : WorkerReport
+    {
+        await _worker.SendAsync(command, default);
+        return await NextAsync<T>();
+    }
+
+    public ValueTask SendAsync(WorkerCommand command) => _worker.SendAsync(command, default);
+
+    public async Task<T> NextAsync<T>()
+        where T : WorkerReport
+    {
+        using var late = new CancellationTokenSource(Patience);
+        var report = await _worker.ReceiveAsync(late.Token);
+        Reports.Add(report);
+        return report switch
+        {
+            T expected => expected,
+            GuestFailed failed => throw failed.Error.ToException(),
+            _ => throw new InvalidOperationException($"{report} instead of {typeof(T).Name}"),
+        };
+    }
+
+    public Task<GuestClosed> CloseAsync(bool keep = false) => AskAsync<GuestClosed>(new CloseGuest("j", Guest, keep));
+
+    /// <summary>The octets of a RAM block as stored.</summary>
+    public async Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, int block)
+    {
+        await using var reader = await _repository.OpenCheckpointAsync(checkpoint, default);
+        var guest = reader.Guest(null);
+        var octets = new byte[guest.Manifest.Blocks[block].Length];
+        await guest.ReadAsync(block, 0, octets, default);
+        return octets;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _worker.DisposeAsync();
+        await _writer.DisposeAsync();
+        await _repository.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+}

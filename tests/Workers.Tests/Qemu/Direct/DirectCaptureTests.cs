@@ -1,0 +1,56 @@
+using Cutpoint.Guests;
+using Cutpoint.Repository;
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Tests.Capture;
+
+namespace Cutpoint.Workers.Tests.Qemu.Direct;
+
+/// <summary>A real QEMU with the toy guest, whose RAM lies in a shared file.</summary>
+public sealed class DirectCaptureTests
+{
+    [Theory]
+    [InlineData("file")]
+    [InlineData("memfd")]
+    public async Task What_is_stored_is_the_RAM_of_the_stopped_guest(string backend)
+    {
+        await using var guest = await StartAsync(backend);
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
+        var checkpoint = await run.TakeAsync($"qemu:{guest.Socket}", new CaptureOptions { After = AfterCut.Stop });
+        Assert.Equal(CaptureTransport.Direct, run.Opened.Transport);
+        Assert.Equal(CaptureStrategy.Precopy, run.Opened.Strategy);
+
+        // The guest has stood still since the cut, so its file is the judge.
+        var (block, ram) = await ReadRamAsync(guest, run, checkpoint);
+        Assert.Equal(ram, await run.ReadBlockAsync(checkpoint, block));
+    }
+
+    [Fact]
+    public async Task A_guest_runs_on_after_its_checkpoint_and_its_memory_is_whole()
+    {
+        await using var guest = await StartAsync("file");
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
+        await run.TakeAsync($"qemu:{guest.Socket}");
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+        Assert.True(run.Cut.HeldUntilRelease);
+        Assert.InRange(run.Cut.Pause!.Value.TotalMilliseconds, 0.1, 1000);
+    }
+
+    private static Task<ToyGuest> StartAsync(string backend) => ToyGuest.StartAsync(
+        "-object", backend == "file" ? "memory-backend-file,id=ram0,size=17M,mem-path=ram,share=on" : "memory-backend-memfd,id=ram0,size=17M,share=on",
+        "-machine", "pc,memory-backend=ram0", "-m", "17M");
+
+    private static async Task<(int Block, byte[] Ram)> ReadRamAsync(ToyGuest guest, CaptureRun run, CheckpointInfo checkpoint)
+    {
+        await using var reader = await run.Repository.OpenCheckpointAsync(checkpoint, default);
+        var blocks = reader.Guest(null).Manifest.Blocks;
+        var block = Enumerable.Range(0, blocks.Count).Single(i => blocks[i].Name == "ram0");
+        var path = Path.Combine(guest.Directory, "ram");
+        if (!File.Exists(path)) path = System.IO.Directory.EnumerateFiles($"/proc/{guest.ProcessId}/fd")
+            .First(f => File.ResolveLinkTarget(f, false)?.FullName.Contains("memfd:memory-backend-memfd", StringComparison.Ordinal) == true);
+        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        var octets = new byte[blocks[block].Length];
+        await file.ReadExactlyAsync(octets);
+        return (block, octets);
+    }
+}

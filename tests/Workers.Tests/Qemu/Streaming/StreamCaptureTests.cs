@@ -1,0 +1,226 @@
+using System.Runtime.InteropServices;
+using Cutpoint.Guests;
+using Cutpoint.Units;
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Preflight;
+using Cutpoint.Workers.Qemu.Streaming;
+
+namespace Cutpoint.Workers.Tests.Qemu.Streaming;
+
+/// <summary>The stream transport against a real QEMU whose guest rewrites its memory all the time.</summary>
+public sealed class StreamCaptureTests
+{
+    /// <summary>No multiple of 256 KiB: a live capture is right with TCG on every QEMU.</summary>
+    private const string Sound = "16392K";
+
+    private static readonly CaptureOptions Options = new() { After = AfterCut.Stop };
+
+    [Theory]
+    [InlineData(CaptureStrategy.Precopy)]
+    [InlineData(CaptureStrategy.Stop)]
+    public async Task Memory_captured_is_that_of_the_stopped_guest(CaptureStrategy strategy)
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using var capture = await OpenAsync(guest, strategy);
+        using var sinks = new MemorySinks(capture.Description);
+
+        var devices = await RunAsync(capture, sinks, run: false);
+
+        capture.Keep();
+        Assert.Equal(await MemoryOfAsync(guest, capture), Upper(sinks, capture).ToArray());
+        Assert.Contains(devices, device => device.Unit.Name == "cpu" && !device.Description.IsEmpty);
+        Assert.Contains(capture.Description.Memory, range => range is { Block: "pc.ram", Address: 0 });
+    }
+
+    [Theory]
+    [InlineData(CaptureStrategy.Precopy)]
+    [InlineData(CaptureStrategy.Background)]
+    [InlineData(CaptureStrategy.Stop)]
+    public async Task The_guest_runs_on_unharmed_and_can_be_captured_again(CaptureStrategy strategy)
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        for (var round = 0; round < 3; round++)
+        {
+            await using var capture = await OpenAsync(guest, strategy);
+            using var sinks = new MemorySinks(capture.Description);
+            await RunAsync(capture, sinks, run: true);
+            Assert.InRange(ToyPages.CountBad(sinks.MemoryOf("pc.ram")), 0, 1);
+        }
+
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_paused_guest_is_captured_and_stays_paused()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using (var owner = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default))
+        {
+            await owner.StopAsync(default);
+            owner.KeepStopped();
+        }
+        await using (var capture = await OpenAsync(guest, CaptureStrategy.Auto))
+        {
+            Assert.Equal(CaptureStrategy.Stop, capture.Strategy);
+            using var sinks = new MemorySinks(capture.Description);
+            await RunAsync(capture, sinks, run: true);
+            Assert.InRange(ToyPages.CountBad(sinks.MemoryOf("pc.ram")), 0, 1);
+        }
+        await using var after = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        Assert.False((await after.QueryStatusAsync(default)).Running);
+    }
+
+    [Fact]
+    public async Task A_guest_whose_writes_would_be_lost_is_not_captured_in_passes()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", "16");
+        var refused = await Assert.ThrowsAsync<SnapshotException>(() => OpenAsync(guest, CaptureStrategy.Precopy));
+        Assert.True(refused.IsPreflight);
+        Assert.Contains("loses writes", refused.Message, StringComparison.Ordinal);
+        await using var capture = await OpenAsync(guest, CaptureStrategy.Auto);
+        Assert.NotEqual(CaptureStrategy.Precopy, capture.Strategy);
+        Assert.Contains("loses writes", capture.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(CaptureStrategy.Precopy)]
+    [InlineData(CaptureStrategy.Stop)]
+    public async Task A_capture_given_up_half_way_leaves_the_guest_running_and_migratable(CaptureStrategy strategy)
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using (var capture = await OpenAsync(guest, strategy))
+        {
+            using var sinks = new MemorySinks(capture.Description);
+            await capture.BeginAsync(sinks, default);
+            if (strategy is CaptureStrategy.Stop) await capture.StopAsync(default);
+            else await StartPassAsync(capture, sinks);
+        }
+        await guest.WaitUntilItCountsAsync();
+        await using var again = await OpenAsync(guest, strategy);
+        using var fresh = new MemorySinks(again.Description);
+        await RunAsync(again, fresh, run: true);
+        Assert.Equal(0, await guest.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_guest_that_dies_under_capture_is_reported_by_name()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using var capture = await OpenAsync(guest, CaptureStrategy.Stop);
+        using var sinks = new MemorySinks(capture.Description);
+        await capture.BeginAsync(sinks, default);
+        await capture.StopAsync(default);
+        guest.Kill();
+        var save = new LiveSave(capture.Units, new Sinks(sinks, capture.Description), new SaveOptions());
+        await save.LivePrepareAsync(default);
+        await save.SavePrepareAsync(default);
+        await Assert.ThrowsAnyAsync<Exception>(() => save.SaveExecuteAsync(default));
+        await save.CompleteAsync();
+        var lost = new TaskCompletionSource();
+        await using (capture.Lost.Register(lost.SetResult)) await lost.Task;
+        Assert.Contains("has ended", capture.Loss!.Message, StringComparison.Ordinal);
+    }
+
+    private static async Task<StreamCapture> OpenAsync(ToyGuest guest, CaptureStrategy strategy)
+    {
+        var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        try
+        {
+            var inspection = await QemuPreflight.InspectAsync(session.Monitor, GuestUri.Parse("qemu:" + guest.Socket), default);
+            inspection.RequireCapturable();
+            var chosen = StreamStrategy.Choose(inspection, session.Qemu?.Id, strategy);
+            return new StreamCapture(session, inspection, Options, chosen, TimeProvider.System);
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>What a guest's supervisor does.</summary>
+    private static async Task<IReadOnlyList<DeviceState>> RunAsync(StreamCapture capture, MemorySinks sinks, bool run)
+    {
+        await capture.BeginAsync(sinks, default);
+        var save = new LiveSave(capture.Units, new Sinks(sinks, capture.Description), new SaveOptions());
+        await save.LivePrepareAsync(default);
+        for (uint pass = 0; capture.Strategy is CaptureStrategy.Precopy; pass++)
+        {
+            await save.ExecutePassAsync(pass, default);
+            if ((await save.VoteAsync(pass, default)).Verdict is PassVerdict.Converged) break;
+        }
+        var stopped = await capture.StopAsync(default);
+        CutStamp? thawed = null;
+        if (capture.RunsDuringFinalPass) thawed = await capture.ThawAsync(run);
+        await save.SavePrepareAsync(default);
+        await save.SaveExecuteAsync(default);
+        if (!capture.RunsDuringFinalPass) thawed = await capture.ThawAsync(run);
+        Assert.Equal(run && capture.WasRunning, thawed is not null);
+        if (thawed is { } end) Assert.True(stopped.At < end.At);
+        var devices = await capture.FinishAsync(default);
+        Assert.Null((await save.CompleteAsync()).Fault);
+        return devices;
+    }
+
+    private static async Task StartPassAsync(StreamCapture capture, MemorySinks sinks)
+    {
+        using var cancel = new CancellationTokenSource();
+        var save = new LiveSave(capture.Units, new Sinks(sinks, capture.Description), new SaveOptions());
+        await save.LivePrepareAsync(default);
+        var pass = save.ExecutePassAsync(0, cancel.Token);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => pass);
+        await save.CompleteAsync();
+    }
+
+    /// <summary>From 1 MiB on: below lie holes and shadows, which the monitor shows as the processor sees them.</summary>
+    private static ReadOnlySpan<byte> Upper(MemorySinks sinks, StreamCapture capture) =>
+        sinks.MemoryOf("pc.ram")[(1 << 20)..(int)capture.Description.Blocks.First(block => block.Name == "pc.ram").Length];
+
+    private static async Task<byte[]> MemoryOfAsync(ToyGuest guest, StreamCapture capture)
+    {
+        var length = capture.Description.Blocks.First(block => block.Name == "pc.ram").Length - (1 << 20);
+        var path = Path.Combine(guest.Directory, "memory");
+        await capture.Session.Monitor.HumanMonitorAsync($"pmemsave 0x100000 {length} \"{path}\"", default);
+        return await File.ReadAllBytesAsync(path);
+    }
+
+    private sealed class Sinks(MemorySinks memory, GuestDescription guest) : IUnitSinks
+    {
+        public ValueTask<IUnitSink> OpenAsync(UnitRegistration unit, uint pass, Action<long> written, CancellationToken cancellation) =>
+            ValueTask.FromResult(memory.Block(guest.Blocks.ToList().FindIndex(block => block.Name == unit.Key.Name)));
+
+        public ValueTask CloseAsync(UnitRegistration unit, uint pass, bool succeeded) => ValueTask.CompletedTask;
+
+        public ValueTask ReportAsync(uint pass, double percent, CancellationToken cancellation) => ValueTask.CompletedTask;
+    }
+
+    /// <summary>The toy guest's own check of its pages, done from outside.</summary>
+    private static class ToyPages
+    {
+        private const int Arena = 4 << 20;
+        private const int Pages = 2 * 256;
+
+        /// <summary>Pages that are not whole. One may be: the guest was stopped while it wrote it.</summary>
+        public static int CountBad(ReadOnlySpan<byte> memory)
+        {
+            var bad = 0;
+            for (uint i = 0; i < Pages; i++)
+            {
+                var words = MemoryMarshal.Cast<byte, uint>(memory.Slice(Arena + ((int)i * Paging.PageSize), Paging.PageSize));
+                var seed = (i * 2654435761u) ^ (words[2] * 40503u);
+                var sum = 0u;
+                var whole = words[0] == 0x50414e53 && words[1] == i;
+                for (var k = 4; k < 1024; k++)
+                {
+                    seed = (seed * 1664525u) + 1013904223u;
+                    whole &= words[k] == seed;
+                    sum += seed;
+                }
+                if (!whole || words[3] != sum) bad++;
+            }
+            return bad;
+        }
+    }
+}
