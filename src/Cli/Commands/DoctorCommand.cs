@@ -16,7 +16,7 @@ internal static class DoctorCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             var intents = new FreezeIntents(time: TimeProvider.System);
-            var findings = intents.TakeOutcomes().Select(line => new DoctorFinding(DoctorSeverity.Note, $"guard of {line}", null)).ToList();
+            var findings = new List<DoctorFinding>();
             foreach (var outcome in await intents.RecoverAsync(null, cancellation)) findings.Add(Describe(outcome));
             findings.AddRange(await ExamineAsync(parsed, cancellation));
 
