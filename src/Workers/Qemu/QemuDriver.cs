@@ -2,6 +2,7 @@ using System.Globalization;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu.Direct;
 using Cutpoint.Workers.Qemu.Preflight;
+using Cutpoint.Workers.Qemu.Streaming;
 
 namespace Cutpoint.Workers.Qemu;
 
@@ -44,17 +45,27 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
             if (capture is not null) return capture;
             refusals.Add(("direct", refusal!));
         }
+        if (options.Transport is CaptureTransport.Auto or CaptureTransport.Stream)
+        {
+            var strategy = StreamStrategy.Choose(inspection, opened.Qemu?.Id, options.Strategy);
+            if (!opened.WasRunning || options.Downtime is not { } downtime || downtime >= strategy.Costs.Floor)
+            {
+                var reason = refusals.Count == 0 ? strategy.Reason : $"{strategy.Reason}; not direct: {refusals[0].Refusal.Reason}";
+                return new StreamCapture(opened, inspection, options, strategy with { Reason = reason }, time);
+            }
+            refusals.Add(("stream", Refusal.OfFloor($"strategy {strategy.Strategy.ToString().ToLowerInvariant()}", strategy.Costs.Floor, downtime)));
+        }
         // Only what the downtime excludes is a matter of convergence; everything else is one of what the guest and its host can do.
-        var converges = refusals.Exists(r => r.Refusal.Floor is null);
+        var converges = !refusals.Exists(r => r.Refusal.Floor is not null);
         throw new SnapshotException(
             converges ? ErrorCode.Incompatible : ErrorCode.NotConverged,
             $"guest {inspection.Description.Name} ({inspection.Description.Uri}) cannot be captured: " +
             string.Join("; ", refusals.Select(r => $"the {r.Transport} transport is not possible: {r.Refusal.Reason}")),
             converges
-                ? "give the guest a shared RAM file (memory-backend-file with share=on)"
+                ? "give the guest a shared RAM file (memory-backend-file with share=on), or take it with --transport stream"
                 : string.Create(
                     CultureInfo.InvariantCulture,
-                    $"allow --downtime {Math.Ceiling(refusals.Min(r => r.Refusal.Floor!.Value.TotalMilliseconds))}ms or more, or take it with --strategy background"))
+                    $"allow --downtime {Math.Ceiling(refusals.Min(r => r.Refusal.Floor ?? TimeSpan.MaxValue).TotalMilliseconds)}ms or more, or take it with --strategy background"))
         {
             IsPreflight = true,
         };

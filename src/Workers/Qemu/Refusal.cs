@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Cutpoint.Workers.Qemu;
 
 /// <summary>Why a transport cannot capture a guest as asked.</summary>
@@ -6,4 +8,13 @@ internal sealed record Refusal(string Reason)
 {
     /// <summary>Set when the only reason is that the shortest pause is longer than what is allowed.</summary>
     public TimeSpan? Floor { get; init; }
+
+    /// <summary>A floor above what is allowed.</summary>
+    public static Refusal OfFloor(string with, TimeSpan floor, TimeSpan allowed) => new(
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"its shortest pause with {with} is {floor.TotalMilliseconds:0.#} ms, allowed are {allowed.TotalMilliseconds:0.#} ms"))
+    {
+        Floor = floor,
+    };
 }

@@ -43,10 +43,7 @@ internal static class DirectTransport
             if (session.WasRunning && options.Downtime is { } downtime && downtime < floor)
             {
                 ram.Dispose();
-                return (null, new Refusal($"its shortest pause with {ram.TrackerName} is {Milliseconds(floor)}, allowed are {Milliseconds(downtime)}")
-                {
-                    Floor = floor,
-                });
+                return (null, Refusal.OfFloor(ram.TrackerName, floor, downtime));
             }
             var reason = $"RAM is shared in {string.Join(", ", shared.Select(b => b.Path))}; {why}; dirty pages by {ram.TrackerName}";
             return (new DirectCapture(session, inspection, ram, strategy, reason, time), null);
