@@ -35,8 +35,12 @@ internal static class CommandLine
         var root = new RootCommand("Checkpoints running virtual machines, and brings them back.")
         {
             InitCommand.Create(),
+            TakeCommand.Create(),
             ListCommand.Create(),
             ShowCommand.Create(),
+            RestoreCommand.Create(),
+            ExportCommand.Create(),
+            InspectCommand.Create(),
             VerifyCommand.Create(),
             ForgetCommand.Create(),
             GcCommand.Create(),

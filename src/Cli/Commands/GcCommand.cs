@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Cutpoint.Cli.Output;
+using Cutpoint.Workers.Restore;
 
 namespace Cutpoint.Cli.Commands;
 
@@ -14,10 +15,11 @@ internal static class GcCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
+            var runs = RunFiles.Sweep(repository.Directory, parsed.GetValue(dryRun));
             var report = await repository.CollectGarbageAsync(parsed.GetValue(dryRun), cancellation);
             var result = new GcResult(
                 [.. report.UnusedPacks.Select(pack => pack.ToString())], [.. report.LeftoverPacks.Select(pack => pack.ToString())],
-                [.. report.DeadJobs.Select(job => job.ToString())], report.Bytes, report.IsDryRun);
+                [.. report.DeadJobs.Select(job => job.ToString())], [.. runs.Select(run => run.Path)], report.Bytes + runs.Sum(run => run.Octets), report.IsDryRun);
             if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.GcResult);
             else Write(result);
         });
@@ -29,10 +31,11 @@ internal static class GcCommand
         var would = result.IsDryRun ? "would remove" : "removed";
         foreach (var pack in result.UnusedPacks) Console.Out.WriteLine($"{would} pack {pack}, which no checkpoint needs");
         foreach (var pack in result.LeftoverPacks) Console.Out.WriteLine($"{would} pack {pack}, left by a job that died");
+        foreach (var run in result.Runs) Console.Out.WriteLine($"{would} {run}, left by a guest that has ended");
         Console.Out.WriteLine($"{would} {Quantity.Bytes(result.Bytes)}");
     }
 }
 
 /// <summary>What gc prints.</summary>
 internal sealed record GcResult(
-    IReadOnlyList<string> UnusedPacks, IReadOnlyList<string> LeftoverPacks, IReadOnlyList<string> DeadJobs, long Bytes, bool IsDryRun);
+    IReadOnlyList<string> UnusedPacks, IReadOnlyList<string> LeftoverPacks, IReadOnlyList<string> DeadJobs, IReadOnlyList<string> Runs, long Bytes, bool IsDryRun);

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Cutpoint.Cli.Commands;
 using Cutpoint.Jobs;
+using Cutpoint.Workers.Export;
 
 namespace Cutpoint.Cli.Output;
 
@@ -31,6 +32,9 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(InitResult))]
 [JsonSerializable(typeof(ListResult))]
 [JsonSerializable(typeof(ShownCheckpoint))]
+[JsonSerializable(typeof(RestoreResult))]
+[JsonSerializable(typeof(ExportResult))]
+[JsonSerializable(typeof(FileInspection))]
 [JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(ForgetResult))]
 [JsonSerializable(typeof(GcResult))]

@@ -1,0 +1,116 @@
+using System.CommandLine;
+using System.Globalization;
+using Cutpoint.Cli.Jobs;
+using Cutpoint.Cli.Output;
+using Cutpoint.Cli.Settings;
+using Cutpoint.Compression;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Repository;
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Reference;
+
+namespace Cutpoint.Cli.Commands;
+
+/// <summary>Takes a checkpoint of running guests.</summary>
+internal static class TakeCommand
+{
+    private const string Verb = "take";
+
+    public static Command Create()
+    {
+        var defaults = new CaptureOptions();
+        var guests = Setting.Arguments("GUEST-URI", "The guest, such as qemu:/run/vm1.qmp; several are taken at one cut", GuestUri.Parse);
+        var name = Setting.Create<string?>(Verb, "name", "A name for the checkpoint", Value.Text, "NAME");
+        var transport = Setting.Create(
+            Verb, "transport", "How RAM is read: 'direct' from the guest's shared RAM file, 'stream' from its migration stream", Value.Choice<CaptureTransport>,
+            "auto|direct|stream", "auto");
+        var strategy = Setting.Create(
+            Verb, "strategy", "'precopy' reads while the guest runs, 'background' lets QEMU copy on write, 'stop' reads the stopped guest", Value.Choice<CaptureStrategy>,
+            "auto|precopy|background|stop", "auto");
+        var downtime = Setting.Create<TimeSpan?>(
+            Verb, "downtime", $"The longest pause allowed; the take gives up rather than exceed it [default: aims at {Quantity.Time(CaptureOptions.DefaultDowntime)}]",
+            text => Value.Time(text), "TIME");
+        var passes = Setting.Create(
+            Verb, "max-passes", "Live passes before the cut", Value.Positive, "N", defaults.MaxPasses.ToString(CultureInfo.InvariantCulture));
+        var limit = Setting.Create(Verb, "freeze-limit", "The longest the guest may stand still whatever happens", Value.Time, "TIME", "5s");
+        var after = Setting.Create(Verb, "after", "What becomes of the guest after the cut", Value.Choice<AfterCut>, "continue|stop", "continue");
+        var codec = Setting.Create(Verb, "codec", "Compression", Codec.Parse, "zstd[:LEVEL]|lz4|none", "zstd");
+        var labels = Setting.CreateMany(Verb, "label", "A label; may be given several times", Value.Label, "KEY=VALUE");
+        foreach (var (option, choices) in new (Option, string[])[]
+        {
+            (transport, Value.Choices<CaptureTransport>()), (strategy, Value.Choices<CaptureStrategy>()), (after, Value.Choices<AfterCut>()), (codec, ["zstd", "lz4", "none"]),
+        })
+        {
+            option.CompletionSources.Add(_ => choices.Select(choice => new System.CommandLine.Completions.CompletionItem(choice)));
+        }
+        var command = new Verb(
+            Verb, "Checkpoint a running guest; it goes on running but for one short pause",
+            """
+            cutpoint take qemu:/run/vm1.qmp
+            cutpoint take qemu:/run/vm1.qmp --name before-upgrade --label ticket=4711
+            cutpoint take qemu:/run/vm1.qmp --downtime 50ms --codec zstd:3
+            cutpoint take qemu:/run/vm1.qmp --after stop
+            cutpoint take 'reference:a?ram=1GiB'
+            """) { guests, name, transport, strategy, downtime, passes, limit, after, codec, labels };
+        command.SetAction((parsed, cancellation) => RunAsync(
+            parsed,
+            new JobPlan
+            {
+                JobId = "",
+                Guests = Name(parsed.GetValue(guests)!),
+                Name = parsed.GetValue(name),
+                Labels = parsed.GetValue(labels)!.ToDictionary(),
+                Codec = parsed.GetValue(codec).ToString(),
+                Options = new CaptureOptions
+                {
+                    Transport = parsed.GetValue(transport),
+                    Strategy = parsed.GetValue(strategy),
+                    Downtime = parsed.GetValue(downtime),
+                    MaxPasses = parsed.GetValue(passes),
+                    FreezeLimit = parsed.GetValue(limit),
+                    After = parsed.GetValue(after),
+                },
+            },
+            cancellation));
+        return command;
+    }
+
+    private static async Task RunAsync(ParseResult parsed, JobPlan plan, CancellationToken cancellation)
+    {
+        plan.Check();
+        var json = parsed.GetValue(CommonOptions.Json);
+        var time = TimeProvider.System;
+        var started = time.GetTimestamp();
+        await using var repository = await RepositoryAccess.OpenOrCreateDefaultAsync(parsed, cancellation);
+        CheckpointInfo taken;
+        using (var progress = new ProgressView(json, time))
+        {
+            using var reference = new ReferenceDriver(time);
+            IGuestDriver[] drivers = [new QemuDriver(new QemuSessionOptions(), time), reference];
+            (taken, _) = await TakeJob.RunAsync(plan, drivers, repository, progress, time, cancellation);
+        }
+        // Committed: from here on a signal changes nothing any more.
+        await using var checkpoint = await repository.OpenCheckpointAsync(taken, CancellationToken.None);
+        var shown = ShownCheckpoint.From(checkpoint);
+        if (json) JsonOutput.Write(shown, JsonOutput.Types.ShownCheckpoint);
+        else CheckpointText.WriteSummary(shown, time.GetElapsedTime(started), Console.Out);
+    }
+
+    /// <summary>Guests are called as their target is: /run/vm1.qmp is vm1. Where that says nothing or is taken, the directory helps, then a number.</summary>
+    private static List<GuestPlan> Name(GuestUri[] guests)
+    {
+        var plans = new List<GuestPlan>();
+        foreach (var uri in guests)
+        {
+            var name = Path.GetFileNameWithoutExtension(uri.Target.TrimEnd('/'));
+            var home = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(uri.Target)));
+            var generic = name.Length == 0 || name is "qmp" or "monitor" or "mon";
+            if (generic && !string.IsNullOrEmpty(home)) name = home;
+            var candidate = name;
+            for (var number = 2; plans.Any(plan => plan.Name == candidate); number++) candidate = string.Create(CultureInfo.InvariantCulture, $"{name}-{number}");
+            plans.Add(new GuestPlan(candidate, uri.Text));
+        }
+        return plans;
+    }
+}
