@@ -1,5 +1,6 @@
 using System.Globalization;
 using Cutpoint.Formats.Ber;
+using Cutpoint.Workers.Qemu;
 
 namespace Cutpoint.Workers.Export;
 
@@ -17,7 +18,52 @@ internal sealed class BerFile : FileFormat
 
     public override bool Matches(ReadOnlySpan<byte> head) => head.StartsWith((ReadOnlySpan<byte>)[0x7f, 0xcd, 0xc5, 0x51]);
 
+    public override bool CanImport => true;
+
     public override async Task<FileInspection> InspectAsync(Stream input, CancellationToken cancellation)
+    {
+        var start = input.Position;
+        var isOurs = await HasConfigurationAsync(input, cancellation);
+        input.Position = start;
+        return isOurs ? await InspectGuestAsync(input, cancellation) : await InspectValuesAsync(input, cancellation);
+    }
+
+    internal override async Task<ImportedGuest> ImportAsync(Stream input, StagedMemory memory, CancellationToken cancellation)
+    {
+        var file = new FileGuest(memory);
+        var guest = await BerGuestReader.ReadAsync(input, file, cancellation);
+        var description = file.Describe(guest.Devices);
+        List<string> notes = [GuestCensus.NoChecksum];
+        if (guest.Attachments.TryGetValue(GuestAttachment.Name, out var attachment))
+        {
+            description = GuestAttachment.Read(attachment) with { Blocks = memory.Blocks };
+            if (description.CommandLine.Count > 0)
+                notes.Add($"'restore --launch' will run the program the file names, {description.CommandLine[0]}: do so only if you trust where the file comes from");
+        }
+        return new ImportedGuest(description, QemuStoredState.StatesOf(guest.Devices), notes);
+    }
+
+    /// <summary>True for a file that says what its octets mean, by sections no other writer of the format knows.</summary>
+    private static async Task<bool> HasConfigurationAsync(Stream input, CancellationToken cancellation)
+    {
+        using var reader = new BerSnapshotReader(input, BerReadMode.SeedCompatible);
+        return await reader.ReadAsync(cancellation) && reader is { Event: BerSnapshotEvent.SectionStart, Section.Name: BerGuest.ConfigurationName };
+    }
+
+    private async Task<FileInspection> InspectGuestAsync(Stream input, CancellationToken cancellation)
+    {
+        var census = new GuestCensus();
+        var guest = await BerGuestReader.ReadAsync(input, census, cancellation);
+        return new FileInspection(Name, Title, input.Length)
+        {
+            Facts = census.Facts(guest.Devices),
+            Blocks = census.Blocks,
+            Units = [.. guest.Devices.Select(GuestCensus.Describe)],
+            Notes = [.. census.Notes(guest.Devices)],
+        };
+    }
+
+    private async Task<FileInspection> InspectValuesAsync(Stream input, CancellationToken cancellation)
     {
         // Files of the format's first writer have integers that are not BER and others of lost sign: reading them so that both show is what inspection is for.
         using var reader = new BerSnapshotReader(input, BerReadMode.SeedCompatible);
@@ -25,7 +71,7 @@ internal sealed class BerFile : FileFormat
         while (await reader.ReadAsync(cancellation)) census.Add();
         return new FileInspection(Name, Title, input.Length)
         {
-            Facts = [new("page size", reader.PageSize.ToString(CultureInfo.InvariantCulture)), new("stream version", "3")],
+            Facts = [new("page size", reader.PageSize.ToString(CultureInfo.InvariantCulture))],
             Blocks = census.Blocks,
             Units = census.Units,
             Notes = [.. census.Notes()],
@@ -52,7 +98,7 @@ internal sealed class BerFile : FileFormat
 
         public IEnumerable<string> Notes()
         {
-            yield return "the format has no checksum: its structure was checked, damage inside of pages and values cannot be seen";
+            yield return GuestCensus.NoChecksum;
             if (reader.SkippedValues > 0) yield return $"{reader.SkippedValues} values are not known to the format and were passed over";
             if (_corrected > 0) yield return $"{_corrected} integers were written without their sign octet and had only one meaning: corrected";
             if (_signLost > 0) yield return $"{_signLost} integers were written without their sign octet: their sign is lost if their fields are signed";
@@ -67,7 +113,7 @@ internal sealed class BerFile : FileFormat
                     _sectionStart = reader.Offset;
                     _fields = [];
                     break;
-                case BerSnapshotEvent.SectionEnd when reader.Section is { IsContinuing: false } section && section.Name != "ram":
+                case BerSnapshotEvent.SectionEnd when reader.Section is { IsContinuing: false } section && section.Name != BerGuest.RamName:
                     _units.Add(new InspectedUnit(section.Name, section.InstanceId, section.VersionId, reader.Offset - _sectionStart, _fields));
                     break;
                 case BerSnapshotEvent.RamEntry:

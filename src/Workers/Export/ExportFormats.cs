@@ -4,7 +4,7 @@ namespace Cutpoint.Workers.Export;
 public static class ExportFormats
 {
     /// <summary>Every format.</summary>
-    public static IReadOnlyList<ExportFormat> All { get; } = [new QemuStreamFormat(), new RawFormat()];
+    public static IReadOnlyList<ExportFormat> All { get; } = [new BerFormat(), new QemuStreamFormat(), new QemuMappedFormat(), new RawFormat()];
 
     /// <summary>Finds a format by its name.</summary>
     /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.Usage"/>).</exception>

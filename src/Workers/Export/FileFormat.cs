@@ -23,4 +23,14 @@ public abstract class FileFormat
     /// <param name="cancellation">Cancels between two reads.</param>
     /// <exception cref="MalformedInputException">The file is damaged; says where.</exception>
     public abstract Task<FileInspection> InspectAsync(Stream input, CancellationToken cancellation);
+
+    /// <summary>True when the format holds all of a guest, so that a checkpoint can be made of it.</summary>
+    public virtual bool CanImport => false;
+
+    /// <summary>Reads a whole file: memory goes into the staged memory, the rest is returned.</summary>
+    /// <param name="input">The file from its start; not closed.</param>
+    /// <param name="memory">Takes blocks and pages.</param>
+    /// <param name="cancellation">Cancels between two reads.</param>
+    /// <exception cref="MalformedInputException">The file is damaged; says where.</exception>
+    internal virtual Task<ImportedGuest> ImportAsync(Stream input, StagedMemory memory, CancellationToken cancellation) => throw new NotSupportedException();
 }

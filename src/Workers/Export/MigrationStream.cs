@@ -1,4 +1,3 @@
-using System.Numerics;
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu;
@@ -64,25 +63,12 @@ internal sealed record MigrationStream(StoredGuest Guest)
     /// <summary>Writes the pages of a chunk, zero pages too: a receiver's memory need not be fresh, and its ROMs are not.</summary>
     private static long Write(QemuStreamWriter writer, PageChunk chunk)
     {
-        var pages = chunk.Pages;
         long octets = 0;
-        foreach (var extent in chunk.Extents)
+        foreach (var page in ChunkPages.Of(chunk))
         {
-            for (var rest = extent.Present | extent.Zero; rest != 0; rest &= rest - 1)
-            {
-                var page = BitOperations.TrailingZeroCount(rest);
-                var offset = ((long)extent.Extent * Paging.ExtentSize) + ((long)page * Paging.PageSize);
-                if ((extent.Zero >> page & 1) != 0)
-                {
-                    writer.WriteZeroPage(chunk.Block, offset);
-                }
-                else
-                {
-                    writer.WritePage(chunk.Block, offset, pages[..Paging.PageSize]);
-                    pages = pages[Paging.PageSize..];
-                }
-                octets += Paging.PageSize;
-            }
+            if (page.IsZero) writer.WriteZeroPage(chunk.Block, page.Offset);
+            else writer.WritePage(chunk.Block, page.Offset, page.Octets);
+            octets += Paging.PageSize;
         }
         return octets;
     }

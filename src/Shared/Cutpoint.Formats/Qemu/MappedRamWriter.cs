@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cutpoint.Formats.Qemu;
@@ -11,7 +12,7 @@ namespace Cutpoint.Formats.Qemu;
 /// <remarks>
 /// Pages never written count as zero. A receiver before QEMU 10 leaves such pages as they are, so write the zero pages of ROM blocks too.
 /// Held in memory: one bit for
-/// each page and the devices. One call at a time.
+/// each page and the devices. One call at a time, except where said otherwise.
 /// </remarks>
 public sealed class MappedRamWriter
 {
@@ -72,12 +73,11 @@ public sealed class MappedRamWriter
         _isMemory = true;
     }
 
-    /// <summary>Writes one or several neighbouring pages.</summary>
+    /// <summary>Writes one or several neighbouring pages. Safe for concurrent use with itself, for different pages.</summary>
     /// <param name="block">Number of the block in the list.</param>
     /// <param name="offset">Octets from the start of the block; a multiple of the page size.</param>
     /// <param name="pages">Whole pages; not kept.</param>
-    /// <param name="cancellation">Cancels the write; the file is then useless.</param>
-    public ValueTask WritePagesAsync(int block, long offset, ReadOnlyMemory<byte> pages, CancellationToken cancellation = default)
+    public void WritePages(int block, long offset, ReadOnlySpan<byte> pages)
     {
         Expect(_isMemory);
         var place = _places[block];
@@ -85,8 +85,10 @@ public sealed class MappedRamWriter
             throw new ArgumentOutOfRangeException(nameof(offset), offset, $"not whole pages of block '{place.Block.Name}'");
         var first = offset / _wire.PageSize;
         var end = first + pages.Length / _wire.PageSize;
-        for (var page = first; page < end; page++) place.Bitmap[page >> 3] |= (byte)(1 << (int)(page & 7));
-        return RandomAccess.WriteAsync(_file, pages, place.PagesOffset + offset, cancellation);
+        // The words of a bitmap are of the host's byte order on the wire too.
+        var words = MemoryMarshal.Cast<byte, ulong>(place.Bitmap.AsSpan());
+        for (var page = first; page < end; page++) Interlocked.Or(ref words[(int)(page >> 6)], 1UL << (int)(page & 63));
+        RandomAccess.Write(_file, pages, place.PagesOffset + offset);
     }
 
     /// <summary>Writes the bitmaps and closes the memory.</summary>

@@ -31,7 +31,7 @@ internal static class RamBlockTable
     /// Firmware, option ROMs and the tables QEMU makes for the firmware. The guest cannot write them by itself, so no write to them can be
     /// lost.
     /// </summary>
-    private static bool IsRom(string name) =>
+    internal static bool IsRom(string name) =>
         name is "pc.bios" or "pc.rom"
         || name.StartsWith("/rom@", StringComparison.Ordinal) || name.EndsWith(".rom", StringComparison.Ordinal);
 
