@@ -15,7 +15,7 @@ namespace Cutpoint.Workers.Qemu;
 /// </summary>
 public sealed class QemuSession : IAsyncDisposable
 {
-    private static readonly TimeSpan ContinueDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RefusalDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan GuardDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
 
@@ -140,6 +140,8 @@ public sealed class QemuSession : IAsyncDisposable
             }
             (_intent, _intentPath) = (intent, path);
             _watch = WatchAsync();
+            // A rehearsal, so that none of this is compiled while the guest stands still.
+            await TimeAsync("query-status", "RESUME", cancellation);
         }
         finally
         {
@@ -182,10 +184,7 @@ public sealed class QemuSession : IAsyncDisposable
     public async Task<DateTimeOffset?> StopAsync(CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
-        using var events = Monitor.Subscribe("STOP");
-        await Monitor.ExecuteAsync("stop", cancellation);
-        // QEMU raises the event inside the command, so it comes before the answer; and only if the guest ran.
-        return events.TryRead(out var stop) ? stop.Timestamp : null;
+        return await TimeAsync("stop", "STOP", cancellation);
     }
 
     /// <summary>
@@ -194,25 +193,10 @@ public sealed class QemuSession : IAsyncDisposable
     /// </summary>
     /// <returns>When, by QEMU's RESUME event; null when it ran already.</returns>
     /// <exception cref="SnapshotException">QEMU refuses, or the session is <see cref="Lost"/>.</exception>
-    public async Task<DateTimeOffset?> ContinueAsync()
+    public Task<DateTimeOffset?> ContinueAsync()
     {
         Check();
-        using var events = Monitor.Subscribe("RESUME");
-        var started = _options.Time.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                await Monitor.ExecuteAsync("cont", CancellationToken.None);
-                return events.TryRead(out var resume) ? resume.Timestamp : null;
-            }
-            catch (QmpException refused) when (refused.Failure == QmpFailure.Refused
-                && _options.Time.GetElapsedTime(started) < ContinueDeadline)
-            {
-                // The event that a migration is completed comes before the run state changes: "Migration is not finalized yet".
-                await Task.Delay(Poll, _options.Time);
-            }
-        }
+        return TimeAsync("cont", "RESUME", CancellationToken.None);
     }
 
     /// <summary>
@@ -304,6 +288,30 @@ public sealed class QemuSession : IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Loss is { } loss) throw new SnapshotException(loss.Code, loss.Message, loss.Advice, loss);
+    }
+
+    /// <summary>
+    /// Runs a command, again and again while QEMU is not ready for it, and returns the time of the event it raised, if it raised it.
+    /// </summary>
+    private async Task<DateTimeOffset?> TimeAsync(string command, string raised, CancellationToken cancellation)
+    {
+        using var events = Monitor.Subscribe(raised);
+        var started = _options.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await Monitor.ExecuteAsync(command, cancellation);
+                // QEMU raises the event inside the command, so it comes before the answer; and only if the state changed.
+                return events.TryRead(out var first) ? first.Timestamp : null;
+            }
+            catch (QmpException refused) when (refused.Failure == QmpFailure.Refused
+                && _options.Time.GetElapsedTime(started) < RefusalDeadline)
+            {
+                // The event that a migration is completed comes before the run state changes: "Migration is not finalized yet".
+                await Task.Delay(Poll, _options.Time, cancellation);
+            }
+        }
     }
 
     private static SnapshotException Busy(FreezeOutcome outcome) =>

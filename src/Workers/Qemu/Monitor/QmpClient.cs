@@ -30,16 +30,18 @@ public sealed class QmpClient : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource<QmpException> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ArrayBufferWriter<byte> _line = new(256);
-    private QmpReader _reader;
+    private readonly TaskCompletionSource<QmpGreeting> _greeting = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly QmpReader _reader;
     private long _nextId;
+    private bool _midway;
     private bool _disposed;
 
-    private QmpClient(string path, QmpReader reader, QmpGreeting? greeting, TimeProvider time)
+    private QmpClient(string path, Socket socket, TimeProvider time)
     {
         Path = path;
-        Greeting = greeting;
-        _reader = reader;
+        _reader = new QmpReader(path, socket);
         _time = time;
+        PeerProcessId = QmpSocket.PeerProcess(socket);
         // Two clients may speak over one connection in turn (a guard takes over from a dead worker): ids of different processes never meet.
         _nextId = (long)Environment.ProcessId << 32;
     }
@@ -48,12 +50,12 @@ public sealed class QmpClient : IAsyncDisposable
     public string Path { get; }
 
     /// <summary>What the monitor said of itself; null on a connection that was taken over.</summary>
-    public QmpGreeting? Greeting { get; }
+    public QmpGreeting? Greeting { get; private set; }
 
     /// <summary>
     /// The process that listens on the socket, by the kernel's word at connect time; null when it is not visible from here.
     /// </summary>
-    public int? PeerProcessId { get; private init; }
+    public int? PeerProcessId { get; }
 
     /// <summary>Completes with the reason when the connection has ended. Never faults.</summary>
     public Task<QmpException> Ended => _ended.Task;
@@ -64,27 +66,22 @@ public sealed class QmpClient : IAsyncDisposable
     /// <exception cref="QmpException">No such socket, nobody listens, no permission, not QMP, in use by another client.</exception>
     public static async Task<QmpClient> ConnectAsync(string path, TimeProvider time, CancellationToken cancellation)
     {
-        var socket = await QmpSocket.OpenAsync(path, time, cancellation);
+        var client = new QmpClient(path, await QmpSocket.OpenAsync(path, time, cancellation), time);
         try
         {
-            var reader = new QmpReader(path, socket);
-            var greeting = await GreetingAsync(path, reader, time, cancellation);
-            var client = new QmpClient(path, reader, greeting, time) { PeerProcessId = QmpSocket.PeerProcess(socket) };
             _ = client.ReadAsync();
-            try
-            {
-                await client.ExecuteAsync("qmp_capabilities", cancellation);
-                return client;
-            }
-            catch
-            {
-                await client.DisposeAsync();
-                throw;
-            }
+            client.Greeting = await client._greeting.Task.WaitAsync(GreetingDeadline, time, cancellation);
+            await client.ExecuteAsync("qmp_capabilities", cancellation);
+            return client;
+        }
+        catch (TimeoutException)
+        {
+            await client.DisposeAsync();
+            throw client._reader.HasPartialLine ? QmpSocket.NotQmp(path) : QmpSocket.InUse(path);
         }
         catch
         {
-            socket.Dispose();
+            await client.DisposeAsync();
             throw;
         }
     }
@@ -94,7 +91,7 @@ public sealed class QmpClient : IAsyncDisposable
     /// </summary>
     internal static QmpClient Adopt(string path, Socket socket, TimeProvider time)
     {
-        var client = new QmpClient(path, new QmpReader(path, socket), greeting: null, time);
+        var client = new QmpClient(path, socket, time) { _midway = true };
         _ = client.ReadAsync();
         return client;
     }
@@ -183,27 +180,6 @@ public sealed class QmpClient : IAsyncDisposable
         }
     }
 
-    private static async Task<QmpGreeting> GreetingAsync(string path, QmpReader reader, TimeProvider time, CancellationToken cancellation)
-    {
-        using var limit = new CancellationTokenSource(GreetingDeadline, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
-        JsonElement? line;
-        try
-        {
-            line = await reader.ReadLineAsync(both.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw reader.HasPartialLine ? QmpSocket.NotQmp(path) : QmpSocket.InUse(path);
-        }
-        catch (QmpException garbage) when (garbage.Failure == QmpFailure.Garbage)
-        {
-            throw QmpSocket.NotQmp(path, garbage);
-        }
-        if (line is null) throw QmpSocket.NotQmp(path);
-        return QmpGreeting.TryParse(line.Value) ?? throw QmpSocket.NotQmp(path);
-    }
-
     private async Task<JsonElement> ExecuteAsync(
         string command, Action<Utf8JsonWriter>? arguments, SafeHandle? descriptor, TimeSpan deadline, CancellationToken cancellation)
     {
@@ -281,21 +257,22 @@ public sealed class QmpClient : IAsyncDisposable
     {
         try
         {
-            while (await _reader.ReadLineAsync(CancellationToken.None) is { } line) Take(line);
+            await _reader.RunAsync(Take);
             End(QmpException.Ended(Path, command: null));
         }
         catch (QmpException reason)
         {
             End(reason);
         }
-        catch (OperationCanceledException)
-        {
-            End(QmpException.Ended(Path, command: null));
-        }
     }
 
     private void Take(JsonElement line)
     {
+        if (!_midway && !_greeting.Task.IsCompleted)
+        {
+            _greeting.SetResult(QmpGreeting.TryParse(line) ?? throw QmpSocket.NotQmp(Path));
+            return;
+        }
         if (line.ValueKind != JsonValueKind.Object) return;
         if (line.TryGetProperty("event", out var name) && name.ValueKind == JsonValueKind.String)
         {
@@ -346,6 +323,9 @@ public sealed class QmpClient : IAsyncDisposable
             foreach (var stream in _streams) stream.End(reason);
             _streams.Clear();
         }
+        // What ends before it greets is no monitor, unless this side ended it.
+        var ownDoing = reason.Failure == QmpFailure.NotQmp || reason.Code == ErrorCode.Cancelled;
+        if (!_midway) _greeting.TrySetException(ownDoing ? reason : QmpSocket.NotQmp(Path, reason));
         foreach (var entry in pending) entry.Answer.TrySetException(Again(reason, entry.Command));
     }
 

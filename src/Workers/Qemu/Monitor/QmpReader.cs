@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Cutpoint.Workers.Qemu.Monitor;
 
 /// <summary>
-/// Lines of JSON from a socket that may be exchanged under way. One reader; <see cref="PauseAsync"/>, <see cref="Resume"/> and
+/// Lines of JSON from a socket that may be exchanged under way. One task reads; <see cref="PauseAsync"/>, <see cref="Resume"/> and
 /// <see cref="DisposeAsync"/> come from elsewhere.
 /// </summary>
 internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
@@ -15,37 +15,41 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
     private int _end;
     private CancellationTokenSource _interrupt = new();
     private TaskCompletionSource? _parked;
-    private TaskCompletionSource<bool>? _resumed;
+    private TaskCompletionSource? _resumed;
     private bool _reading;
+    private volatile bool _stopped;
 
     internal Socket Socket { get; private set; } = socket;
 
     /// <summary>True when a line has begun that has not ended.</summary>
-    internal bool HasPartialLine => _end > _start;
+    internal bool HasPartialLine => Volatile.Read(ref _end) > Volatile.Read(ref _start);
 
-    /// <summary>The next line, or null at the end. A line that is no JSON is an error.</summary>
-    internal async Task<JsonElement?> ReadLineAsync(CancellationToken cancellation)
+    /// <summary>Reads until the end, or until disposed.</summary>
+    /// <param name="take">Gets every line, in order.</param>
+    /// <exception cref="QmpException">A line is no JSON, or too long.</exception>
+    internal async Task RunAsync(Action<JsonElement> take)
     {
-        var searched = _start;
-        while (true)
+        try
         {
-            var newline = _buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n');
-            if (newline >= 0)
+            while (!_stopped)
             {
-                var line = _buffer.AsMemory(_start, searched + newline - _start);
-                _start = searched + newline + 1;
-                if (line.Span.Trim(" \r\t"u8).IsEmpty)
+                if (Park() is { } resumed)
                 {
-                    searched = _start;
+                    await resumed;
                     continue;
                 }
-                return Parse(line.Span);
+                var received = await ReceiveAsync();
+                if (received == 0) return;
+                if (received > 0) TakeLines(_end + received, take);
             }
-            MakeRoom();
-            searched = _end;
-            var received = await ReceiveAsync(cancellation);
-            if (received == 0) return null;
-            _end += received;
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _reading = false;
+                _parked?.TrySetResult();
+            }
         }
     }
 
@@ -55,7 +59,7 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
         Task parked;
         lock (_gate)
         {
-            _resumed = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _resumed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _parked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             parked = _parked.Task;
             if (!_reading) _parked.TrySetResult();
@@ -73,7 +77,7 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
             _interrupt = new CancellationTokenSource();
             var resumed = _resumed!;
             (_parked, _resumed) = (null, null);
-            resumed.TrySetResult(true);
+            resumed.TrySetResult();
         }
     }
 
@@ -81,58 +85,53 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await PauseAsync();
-        _resumed!.TrySetResult(false);
+        _stopped = true;
+        _resumed!.TrySetResult();
         _interrupt.Dispose();
         Socket.Dispose();
     }
 
-    private async ValueTask<int> ReceiveAsync(CancellationToken cancellation)
+    /// <summary>How many octets came; 0 at the end, negative when interrupted.</summary>
+    private async ValueTask<int> ReceiveAsync()
     {
-        while (true)
+        try
         {
-            TaskCompletionSource<bool>? resumed;
-            CancellationToken interrupt;
-            lock (_gate)
-            {
-                resumed = _resumed;
-                interrupt = _interrupt.Token;
-                _reading = resumed is null;
-                if (resumed is not null) _parked?.TrySetResult();
-            }
-            if (resumed is not null)
-            {
-                if (!await resumed.Task.WaitAsync(cancellation)) return 0;
-                continue;
-            }
-            try
-            {
-                return await ReceiveOnceAsync(interrupt, cancellation);
-            }
-            catch (OperationCanceledException) when (interrupt.IsCancellationRequested && !cancellation.IsCancellationRequested)
-            {
-                continue;
-            }
-            catch (SocketException)
-            {
-                // A reset connection is an end like any other; QEMU's death shows as either.
-                return 0;
-            }
-            finally
-            {
-                lock (_gate)
-                {
-                    _reading = false;
-                }
-            }
+            return await Socket.ReceiveAsync(_buffer.AsMemory(_end), SocketFlags.None, _interrupt.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Octets that had come are not lost: they are still in the socket.
+            return -1;
+        }
+        catch (SocketException)
+        {
+            // A reset connection is an end like any other; QEMU's death shows as either.
+            return 0;
         }
     }
 
-    private async ValueTask<int> ReceiveOnceAsync(CancellationToken interrupt, CancellationToken cancellation)
+    /// <summary>What to wait for when reading shall stand still, or null: it may go on.</summary>
+    private Task? Park()
     {
-        var free = _buffer.AsMemory(_end);
-        if (!cancellation.CanBeCanceled) return await Socket.ReceiveAsync(free, SocketFlags.None, interrupt);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(interrupt, cancellation);
-        return await Socket.ReceiveAsync(free, SocketFlags.None, both.Token);
+        lock (_gate)
+        {
+            _reading = _resumed is null;
+            if (!_reading) _parked!.TrySetResult();
+            return _resumed?.Task;
+        }
+    }
+
+    private void TakeLines(int end, Action<JsonElement> take)
+    {
+        var searched = _end;
+        _end = end;
+        while (_buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n') is >= 0 and var length)
+        {
+            var line = _buffer.AsSpan(_start, searched + length - _start);
+            _start = searched = searched + length + 1;
+            if (!line.Trim(" \r\t"u8).IsEmpty) take(Parse(line));
+        }
+        MakeRoom();
     }
 
     private void MakeRoom()
