@@ -47,7 +47,7 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
         }
         if (options.Transport is CaptureTransport.Auto or CaptureTransport.Stream)
         {
-            var strategy = StreamStrategy.Choose(inspection, opened.Qemu?.Id, options.Strategy);
+            var strategy = StreamStrategy.Choose(inspection, opened.Qemu?.Id, options);
             if (!opened.WasRunning || options.Downtime is not { } downtime || downtime >= strategy.Costs.Floor)
             {
                 var reason = refusals.Count == 0 ? strategy.Reason : $"{strategy.Reason}; not direct: {refusals[0].Refusal.Reason}";

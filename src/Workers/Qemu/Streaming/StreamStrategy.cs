@@ -21,10 +21,11 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
     /// <param name="process">Its QEMU's process, or null when it cannot be seen.</param>
     /// <param name="asked">What the user asks for.</param>
     /// <exception cref="SnapshotException">What was asked for would be wrong for this guest; a preflight error.</exception>
-    public static StreamStrategy Choose(QemuInspection inspection, int? process, CaptureStrategy asked)
+    public static StreamStrategy Choose(QemuInspection inspection, int? process, CaptureOptions asked)
     {
         var paused = !inspection.Status.Running;
-        switch (asked)
+        var staysStopped = asked.After == AfterCut.Stop;
+        switch (asked.Strategy)
         {
             case CaptureStrategy.Precopy:
                 if (paused) return Stop(inspection, process, "the guest is paused, so one pass has everything");
@@ -33,6 +34,8 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
                 return Precopy(inspection, "as asked");
             case CaptureStrategy.Background:
                 if (paused) throw Refuse(inspection, "the guest is paused, and QEMU would make it run after a background snapshot", "take it with --strategy stop");
+                if (staysStopped)
+                    throw Refuse(inspection, "QEMU makes the guest run after a background snapshot, so it cannot stay stopped", "take it with --strategy stop");
                 inspection.RequireCapabilities(BackgroundSnapshot);
                 return Background(inspection, "as asked");
             case CaptureStrategy.Stop:
@@ -40,7 +43,7 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
             default:
                 if (paused) return Stop(inspection, process, "the guest is paused, so one pass has everything");
                 if (inspection.LosesWrites is not { } losing) return Precopy(inspection, "the guest's RAM comes in its own stream");
-                return CanWriteProtect(inspection, process) ? Background(inspection, losing) : Stop(inspection, process, losing);
+                return !staysStopped && CanWriteProtect(inspection, process) ? Background(inspection, losing) : Stop(inspection, process, losing);
         }
     }
 

@@ -129,7 +129,7 @@ public sealed class StreamCaptureTests
         {
             var inspection = await QemuPreflight.InspectAsync(session.Monitor, GuestUri.Parse("qemu:" + guest.Socket), default);
             inspection.RequireCapturable();
-            var chosen = StreamStrategy.Choose(inspection, session.Qemu?.Id, strategy);
+            var chosen = StreamStrategy.Choose(inspection, session.Qemu?.Id, new CaptureOptions { Strategy = strategy });
             return new StreamCapture(session, inspection, Options, chosen, TimeProvider.System);
         }
         catch
