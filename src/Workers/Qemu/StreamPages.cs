@@ -4,8 +4,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Workers.Qemu;
 
 /// <summary>
-/// Gathers the pages of a migration stream into chunks, block by block, and emits them. Pages of one extent lie together in a stream; where one comes
-/// out of order the chunk before is emitted first, so that a later page always takes the place of an earlier one.
+/// Gathers the pages of a migration stream into chunks, block by block, and emits them. Pages of one extent lie together in a stream; where
+/// one comes out of order the chunk before is emitted first, so that a later page always takes the place of an earlier one.
 /// Not safe for concurrent use: the parser's thread only.
 /// </summary>
 internal sealed class StreamPages : IQemuStreamVisitor, IDisposable

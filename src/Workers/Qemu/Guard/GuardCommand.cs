@@ -15,6 +15,7 @@ public sealed record GuardCommand(string Program, IReadOnlyList<string> Argument
     {
         var program = Environment.ProcessPath ?? throw new PlatformNotSupportedException("the path of this program is not known");
         var hosted = Path.GetFileName(program) == "dotnet";
-        return new GuardCommand(program, hosted ? ["exec", Environment.GetCommandLineArgs()[0], Verb] : [Verb]);
+        // Whole, since the guard works in another directory.
+        return new GuardCommand(program, hosted ? ["exec", Path.GetFullPath(Environment.GetCommandLineArgs()[0]), Verb] : [Verb]);
     }
 }

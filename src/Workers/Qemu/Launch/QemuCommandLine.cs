@@ -48,7 +48,7 @@ public static class QemuCommandLine
             arguments.AddRange((option with { Argument = argument }).ToArguments());
         }
         // An alias such as "pc" means another machine in another QEMU. Later -machine options add to earlier ones.
-        if (guest.MachineType is { } type) arguments.AddRange(["-machine", type]);
+        if (guest.MachineType is { } type && !recorded.Exists(option => IsMachine(option, type))) arguments.AddRange(["-machine", type]);
         foreach (var block in guest.Blocks)
         {
             // RAM that was given by size alone: the machine takes a backend under the block's name instead of making its own.
@@ -59,6 +59,13 @@ public static class QemuCommandLine
         arguments.AddRange(["-qmp", $"unix:{Escape(socket)},server=on,wait=off", "-incoming", "defer"]);
         var program = options.Program ?? guest.Properties.GetValueOrDefault(QemuInspection.ExecutableProperty) ?? guest.CommandLine[0];
         return new QemuLaunchPlan(program, arguments, old, socket, log, paths.All);
+    }
+
+    private static bool IsMachine(QemuOption option, string type)
+    {
+        if (option.Name is not ("machine" or "M") || option.Argument is null) return false;
+        var properties = QemuProperties.Parse(option.Argument);
+        return (properties.First ?? properties["type"]) == type;
     }
 
     private static string Rewrite(

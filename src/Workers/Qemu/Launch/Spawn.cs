@@ -38,9 +38,14 @@ internal static unsafe partial class Spawn
         }
     }
 
+    /// <summary>The environment without what is ours: a repository's address or passphrase is nobody else's business.</summary>
     private static IEnumerable<string> Variables()
     {
-        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables()) yield return $"{variable.Key}={variable.Value}";
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            var name = (string)variable.Key;
+            if (!name.StartsWith("CUTPOINT_", StringComparison.Ordinal)) yield return $"{name}={variable.Value}";
+        }
     }
 
     private static byte** Vector(IReadOnlyList<string> texts)

@@ -14,14 +14,15 @@ internal static class RamBlockTable
         foreach (var line in text.Split('\n').Skip(1))
         {
             if (string.IsNullOrWhiteSpace(line)) continue;
-            // Name, page size with its unit, offset, used, total. The name is right-aligned and may in principle hold spaces: read from the
-            // right.
+            // Name, page size in two words, offset, used, total; since 8.2 also the host's address and "ro" or "rw". The name is
+            // right-aligned and may hold spaces, so the page size is looked for from the right.
             var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length < 5 || !TryHex(words[^2], out var used)) throw Unreadable(line);
+            var size = Array.FindLastIndex(words, word => word is "B" or "KiB" or "MiB" or "GiB" or "TiB") - 1;
+            if (size < 0 || words.Length < size + 5 || !TryHex(words[size + 3], out var used)) throw Unreadable(line);
             // Without a name it is no migratable block: a backend nobody uses, or a device's own business.
-            if (words.Length < 6) continue;
+            if (size == 0) continue;
             if (used % Paging.PageSize != 0) throw Unreadable(line);
-            var name = string.Join(' ', words[..^5]);
+            var name = string.Join(' ', words[..size]);
             blocks.Add(new RamBlock(name, used, IsRom(name)));
         }
         return blocks.Count > 0 ? blocks : throw Unreadable(text);

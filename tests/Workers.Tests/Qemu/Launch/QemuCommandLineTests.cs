@@ -91,6 +91,16 @@ public sealed class QemuCommandLineTests
             plan.Arguments.Take(10));
     }
 
+    [Fact]
+    public void A_guest_restored_before_is_restored_again_by_the_same_command_line()
+    {
+        var guest = Guest(["-M", "pc", "-m", "16"]) with { Blocks = [new RamBlock("pc.ram", 16 << 20)], MachineType = "pc-i440fx-7.2" };
+        var files = new Dictionary<string, string> { ["pc.ram"] = "/r" };
+        var first = QemuCommandLine.Plan(guest, files, Options());
+        var second = QemuCommandLine.Plan(guest with { CommandLine = [first.Program, .. first.Arguments] }, files, Options());
+        Assert.Equal(first.Arguments, second.Arguments);
+    }
+
     [Theory]
     [InlineData("-netdev", "tap,id=n,fd=27")]
     [InlineData("-netdev", """{"type":"tap","id":"n","fds":"27:28"}""")]
