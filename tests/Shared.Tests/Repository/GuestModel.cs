@@ -1,3 +1,4 @@
+using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Repository;
 using Cutpoint.Units;
@@ -54,7 +55,7 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
             {
                 if ((pages & (1UL << page)) == 0) continue;
                 var octets = Memory[block].AsSpan((extent * Paging.ExtentSize) + (page * Paging.PageSize), Paging.PageSize);
-                if (Compression.ZeroPages.IsZero(octets))
+                if (ZeroPages.IsZero(octets))
                 {
                     zero |= 1UL << page;
                     continue;

@@ -28,9 +28,15 @@ internal static class NativeLibraries
 
     /// <summary>Loads a library by its versioned name.</summary>
     /// <exception cref="SnapshotException">It is not installed.</exception>
-    public static nint Load(string name)
+    public static nint Load(string name) =>
+        Load(name, library => NativeLibrary.TryLoad(library, typeof(NativeLibraries).Assembly, DllImportSearchPath.System32, out var handle) ? handle : 0);
+
+    /// <summary>Loads a library by its versioned name.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="load">Gives the handle of a library, or 0.</param>
+    internal static nint Load(string name, Func<string, nint> load)
     {
-        if (NativeLibrary.TryLoad(name, Assembly.GetExecutingAssembly(), DllImportSearchPath.System32, out var handle)) return handle;
+        if (load(name) is var handle and not 0) return handle;
         var package = PackageOf(name);
         throw new SnapshotException(
             ErrorCode.Incompatible,

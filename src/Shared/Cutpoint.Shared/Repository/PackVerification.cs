@@ -95,7 +95,12 @@ internal sealed class PackVerification(Ulid repository, PageHasher hasher, PackF
         }
         catch (MalformedInputException error)
         {
-            Add(error.Offset < offset || error.Offset > offset + length ? offset : error.Offset, error.Reason);
+            Add(error.Offset < offset || error.Offset >= offset + length ? offset : error.Offset, error.Reason);
+            return null;
+        }
+        catch (SnapshotException error)
+        {
+            Add(offset, error.Message);
             return null;
         }
     }

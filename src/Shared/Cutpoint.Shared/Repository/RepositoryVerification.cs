@@ -61,7 +61,14 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             var info = repository.Packs.Read(place.Pack, file => CommitFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset, out _));
             if (!IsSame(info, listed))
                 _findings.Add(new VerifyFinding("catalog", $"it lists checkpoint {listed.Id} otherwise than its commit record", [new AffectedPart(listed.Id, null, null)]));
-            foreach (var guest in info.Guests) VerifyGuest(info, guest, cancellation);
+            var needed = new HashSet<PackId> { place.Pack };
+            foreach (var guest in info.Guests) VerifyGuest(info, guest, needed, cancellation);
+            needed.ExceptWith(repository.Catalog.Packs(listed.Id).Keys);
+            foreach (var pack in needed.Order())
+            {
+                // Not damage yet, but the next collection would take the pack away.
+                _findings.Add(new VerifyFinding("catalog", $"it does not know that checkpoint {listed.Id} needs pack {pack}", [new AffectedPart(listed.Id, null, null)]));
+            }
         }
         catch (SnapshotException error)
         {
@@ -69,13 +76,14 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         }
     }
 
-    private void VerifyGuest(CheckpointInfo checkpoint, GuestInfo guest, CancellationToken cancellation)
+    private void VerifyGuest(CheckpointInfo checkpoint, GuestInfo guest, HashSet<PackId> needed, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         var whole = new AffectedPart(checkpoint.Id, guest.Name, null);
         try
         {
             var place = repository.Catalog.FindManifest(checkpoint.Id, guest.Name);
+            needed.Add(place.Pack);
             if (Hit(place, whole)) return;
             var manifest = repository.Packs.Read(place.Pack, file => ManifestFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset));
             if (manifest.Root != guest.Root || manifest.Name != guest.Name)
@@ -83,7 +91,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
                 _findings.Add(new VerifyFinding($"pack {place.Pack}, offset {place.Offset}", $"this is not the manifest of guest '{guest.Name}'", [whole]));
                 return;
             }
-            VerifySections(checkpoint, manifest, cancellation);
+            VerifySections(checkpoint, manifest, needed, cancellation);
         }
         catch (SnapshotException error)
         {
@@ -91,7 +99,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         }
     }
 
-    private void VerifySections(CheckpointInfo checkpoint, GuestManifest manifest, CancellationToken cancellation)
+    private void VerifySections(CheckpointInfo checkpoint, GuestManifest manifest, HashSet<PackId> needed, CancellationToken cancellation)
     {
         var places = Array.ConvertAll(manifest.Sections, identity => repository.Catalog.Find(identity));
         var states = manifest.Devices.SelectMany(
@@ -111,6 +119,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
                 _findings.Add(new VerifyFinding("catalog", $"section {manifest.Sections[section]} is not in it", [.. parts.Distinct()]));
                 continue;
             }
+            needed.Add(place.Pack);
             if (HitAny(place, parts)) continue;
             try
             {

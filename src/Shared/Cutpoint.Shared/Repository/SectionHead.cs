@@ -128,7 +128,8 @@ internal readonly struct SectionHead
             throw PackFormat.Damaged(offset, "no section starts here");
         if (outer.IsIndefinite || outer.TotalLength != length) throw PackFormat.Damaged(offset, "the section has another length");
         var fields = new BerSpanReader(value[outer.HeaderLength..], offset + outer.HeaderLength);
-        PackFormat.ReadVersion(ref fields);
+        // The digest is behind the fields, so a wrong version here is damage: packs of another version say so in their own header.
+        if (fields.ReadUnsigned("version") != PackFormat.Version) throw PackFormat.Damaged(offset, "the section has an unknown version");
         var kind = (SectionKind)fields.ReadUnsigned("kind", (ulong)SectionKind.State);
         var codec = (CodecKind)fields.ReadUnsigned("codec", (ulong)CodecKind.Lz4);
         var rawLength = (int)fields.ReadUnsigned("content length", Paging.SectionSize);

@@ -1,0 +1,341 @@
+using Cutpoint.Compression;
+using Cutpoint.Guests;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Shared.Tests.Repository;
+
+public class DamageTests
+{
+    private static readonly RamBlock Ram = new("pc.ram", 70 * Paging.PageSize);
+
+    [Fact]
+    public async Task Every_single_bit_flip_in_a_small_checkpoint_is_found()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(1, Ram);
+        // One page, nearly empty, keeps the pack small enough to try every bit of it.
+        model.Memory[0].AsSpan(Paging.PageSize + 100, 20).Fill(7);
+        await model.TakeAsync(repository.Open, new CheckpointOptions { Name = "n" });
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        await using var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        for (var index = 0; index < octets.Length; index++)
+        {
+            for (var bit = 0; bit < 8; bit++)
+            {
+                file.Position = index;
+                file.WriteByte((byte)(octets[index] ^ (1 << bit)));
+                var report = await repository.VerifyAsync();
+                Assert.False(report.IsSound, $"bit {bit} of octet {index} of {octets.Length}");
+            }
+            file.Position = index;
+            file.WriteByte(octets[index]);
+        }
+        await repository.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_flip_in_a_stored_page_is_found_whatever_the_codec_makes_of_it()
+    {
+        foreach (var codec in (string[])["zstd", "lz4", "none"])
+        {
+            await using var repository = await TestRepository.CreateAsync();
+            using var model = new GuestModel(2, Ram).Fill(80);
+            await model.TakeAsync(repository.Open, new CheckpointOptions { Codec = Codec.Parse(codec) });
+            var path = Assert.Single(repository.PackPaths);
+            var octets = await File.ReadAllBytesAsync(path);
+            var random = new Random(3);
+            for (var round = 0; round < 200; round++)
+            {
+                var damaged = (byte[])octets.Clone();
+                damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
+                await File.WriteAllBytesAsync(path, damaged);
+                Assert.False((await repository.VerifyAsync()).IsSound);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_truncated_pack_is_found_at_every_length()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(4, Ram).Fill(10);
+        await model.TakeAsync(repository.Open);
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        for (var length = 0; length < octets.Length; length += Math.Max(1, octets.Length / 300))
+        {
+            await File.WriteAllBytesAsync(path, octets[..length]);
+            Assert.False((await repository.VerifyAsync()).IsSound, $"{length} of {octets.Length} octets");
+        }
+    }
+
+    [Fact]
+    public async Task Octets_behind_the_end_of_a_pack_are_found_and_cut_by_a_repair()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(5, Ram).Fill(40);
+        var checkpoint = await model.TakeAsync(repository.Open);
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        foreach (var extra in (byte[][])[[0], [0x62], octets[..200], octets[^300..], new byte[5000]])
+        {
+            await File.WriteAllBytesAsync(path, [.. octets, .. extra]);
+            var report = await repository.VerifyAsync();
+            Assert.False(report.IsSound);
+        }
+        await File.WriteAllBytesAsync(path, [.. octets, .. new byte[5000]]);
+        var repair = await repository.RepairAsync();
+        Assert.Contains(repair.Findings, finding => finding.Contains("5000 octets", StringComparison.Ordinal));
+        Assert.Equal(octets, await File.ReadAllBytesAsync(path));
+        await repository.AssertSoundAsync();
+        await repository.AssertHoldsAsync(checkpoint, model);
+    }
+
+    [Fact]
+    public async Task A_missing_pack_is_found_with_everything_it_hits()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(6, Ram, new RamBlock("vga", 16 * Paging.PageSize)).Fill(40);
+        var checkpoint = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 });
+        File.Delete(repository.PackPaths[0]);
+        var report = await repository.VerifyAsync();
+        var finding = Assert.Single(report.Findings);
+        Assert.Contains("missing", finding.Reason, StringComparison.Ordinal);
+        Assert.Equal([new AffectedPart(checkpoint.Id, "guest", "RAM block 'pc.ram'")], finding.Affected);
+        Assert.Contains(await repository.Open.ExamineAsync(default), one => one.Severity == DoctorSeverity.Damage);
+        var error = await Assert.ThrowsAsync<SnapshotException>(() => repository.AssertHoldsAsync(checkpoint, model));
+        Assert.Equal(ErrorCode.VerificationFailed, error.Code);
+    }
+
+    [Fact]
+    public async Task Damage_names_the_block_and_device_it_hits_and_no_other()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(7, Ram, new RamBlock("vga", 16 * Paging.PageSize)).Fill(60);
+        var checkpoint = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 });
+        // Packs of one section each: memory, video memory, the CPU's state and its description, the timer's state, the manifest, the commit record.
+        var paths = repository.PackPaths;
+        Assert.Equal(7, paths.Length);
+        string?[] parts = ["RAM block 'pc.ram'", "RAM block 'vga'", "device cpu/0", "device cpu/0", "device timer/1"];
+        for (var index = 0; index < parts.Length; index++)
+        {
+            var octets = await File.ReadAllBytesAsync(paths[index]);
+            await File.WriteAllBytesAsync(paths[index], Flipped(octets, Starts(octets)[1] + 30));
+            var finding = Assert.Single((await repository.VerifyAsync()).Findings);
+            Assert.Equal([new AffectedPart(checkpoint.Id, "guest", parts[index])], finding.Affected);
+            await File.WriteAllBytesAsync(paths[index], octets);
+        }
+        foreach (var (index, affected) in new[] { (5, new AffectedPart(checkpoint.Id, "guest", null)), (6, new AffectedPart(checkpoint.Id, null, null)) })
+        {
+            var octets = await File.ReadAllBytesAsync(paths[index]);
+            await File.WriteAllBytesAsync(paths[index], Flipped(octets, Starts(octets)[1] + 30));
+            var finding = Assert.Single((await repository.VerifyAsync()).Findings);
+            Assert.Equal([affected], finding.Affected);
+            await File.WriteAllBytesAsync(paths[index], octets);
+        }
+        await repository.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task One_damage_does_not_hide_another()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(8, [.. Enumerable.Range(0, 8).Select(number => new RamBlock($"ram{number}", 16 * Paging.PageSize))]).Fill(100);
+        await model.TakeAsync(repository.Open);
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        // The length of the second value, then of the fifth: the walk loses its way twice.
+        var starts = Starts(octets);
+        octets[starts[2] + 2] ^= 0x10;
+        octets[starts[5] + 2] ^= 0x10;
+        await File.WriteAllBytesAsync(path, octets);
+        var hit = (await repository.VerifyAsync()).Findings.SelectMany(finding => finding.Affected).Select(part => part.Part).ToHashSet();
+        Assert.Equal(["RAM block 'ram1'", "RAM block 'ram4'"], hit.Order());
+    }
+
+    [Theory]
+    [InlineData("DELETE FROM section WHERE rowid_hack")]
+    [InlineData("UPDATE section SET offset = offset + 1")]
+    [InlineData("UPDATE section SET length = length + 1")]
+    [InlineData("UPDATE pack SET length = length - 1")]
+    [InlineData("UPDATE guest SET offset = offset + 1")]
+    [InlineData("UPDATE guest SET root = randomblob(32)")]
+    [InlineData("UPDATE guest SET logical = logical + 1")]
+    [InlineData("UPDATE guest SET name = 'other'")]
+    [InlineData("UPDATE checkpoint SET root = randomblob(32)")]
+    [InlineData("UPDATE checkpoint SET root = x'00'")]
+    [InlineData("UPDATE checkpoint SET name = 'other'")]
+    [InlineData("UPDATE checkpoint SET created = created + 1")]
+    [InlineData("UPDATE checkpoint SET created = -5")]
+    [InlineData("UPDATE checkpoint SET id = 'X'")]
+    [InlineData("UPDATE pack SET name = 'X'")]
+    [InlineData("UPDATE label SET value = 'w'")]
+    [InlineData("DELETE FROM guest")]
+    [InlineData("DELETE FROM checkpoint_pack")]
+    public async Task A_catalog_that_contradicts_the_packs_is_found_and_rebuilt(string damage)
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(9, Ram).Fill(40);
+        await model.TakeAsync(repository.Open, new CheckpointOptions { Name = "n", Labels = new Dictionary<string, string> { ["k"] = "v" } });
+        var before = await repository.Open.ListAsync(default);
+        await repository.CloseAsync();
+        using (var connection = CatalogConnection.Open(repository.Catalog))
+        {
+            connection.Execute("PRAGMA foreign_keys = OFF");
+            connection.Execute(damage.Replace("WHERE rowid_hack", "WHERE identity IN (SELECT identity FROM section LIMIT 1)", StringComparison.Ordinal));
+        }
+        await repository.ReopenAsync();
+        try
+        {
+            Assert.False((await repository.VerifyAsync()).IsSound);
+        }
+        catch (SnapshotException error)
+        {
+            Assert.Equal(ErrorCode.VerificationFailed, error.Code);
+        }
+        Assert.Empty((await repository.RepairAsync()).Findings);
+        Assert.Equivalent(before, await repository.Open.ListAsync(default), strict: true);
+        await repository.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_catalog_file_with_damaged_octets_gives_typed_errors_only_and_is_rebuilt()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(10, Ram).Fill(40);
+        await model.TakeAsync(repository.Open);
+        var before = await repository.Open.ListAsync(default);
+        await repository.CloseAsync();
+        var octets = await File.ReadAllBytesAsync(repository.Catalog);
+        var random = new Random(11);
+        for (var round = 0; round < 60; round++)
+        {
+            var damaged = (byte[])octets.Clone();
+            if (round % 3 == 0) damaged = damaged[..random.Next(damaged.Length)];
+            else for (var hit = 0; hit < 20 && damaged.Length > 0; hit++) damaged[random.Next(round % 3 == 1 ? 4096 : damaged.Length)] ^= (byte)random.Next(1, 256);
+            await File.WriteAllBytesAsync(repository.Catalog, damaged);
+            try
+            {
+                await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
+                foreach (var checkpoint in await open.ListAsync(default)) await (await open.OpenCheckpointAsync(checkpoint, default)).DisposeAsync();
+                await open.VerifyAsync(null, null, default);
+                await open.ExamineAsync(default);
+            }
+            catch (SnapshotException)
+            {
+                // Any other exception fails the test.
+            }
+            foreach (var log in Directory.GetFiles(repository.Location.Directory, "catalog.db-*")) File.Delete(log);
+        }
+        await repository.RepairAsync();
+        Assert.Equivalent(before, await repository.Open.ListAsync(default), strict: true);
+        await repository.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task Damaged_packs_give_typed_errors_only_however_they_are_read()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(12, Ram).Fill(20);
+        var checkpoint = await model.TakeAsync(repository.Open);
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        var random = new Random(13);
+        var recovery = new PackRecovery(repository.Open.Id);
+        for (var round = 0; round < 10_000; round++)
+        {
+            var damaged = Mutated(octets, random);
+            await File.WriteAllBytesAsync(path, damaged);
+            using var file = PackFile.Open(repository.Packs, new PackId(checkpoint.Id, 1));
+            // A digest guards every value, so the parsers behind it are tried with digests put right, too.
+            Typed(() => recovery.Read(file, default));
+            if (round % 20 == 0) await repository.VerifyAsync();
+        }
+    }
+
+    [Fact]
+    public void Hostile_values_with_digests_that_hold_give_typed_errors_only()
+    {
+        using var model = new GuestModel(14, Ram).Fill(20);
+        var builder = new GuestManifestBuilder("guest", model.Blocks) { Description = model.Description };
+        var place = new SectionRef(Sha256.Of([1]), new PackId(default, 1), 10, 100);
+        builder.Apply(0, [new ExtentPages(0, 0xff, 0), new ExtentPages(1, 3, 0)], builder.Number(place, false));
+        builder.Apply(0, [new ExtentPages(0, 0xf0, 0)], builder.Number(place with { Identity = Sha256.Of([2]) }, false));
+        var state = builder.Number(place with { Identity = Sha256.Of([3]) }, false);
+        builder.Apply(new DeviceInfo(new Cutpoint.Units.UnitKey("d", 1), 2, 100, 0) { StateSections = [state] });
+        var manifest = ManifestFormat.Write(builder.Build(out _, out _), out var root);
+        var info = new CheckpointInfo(
+            default, "name", DateTimeOffset.UnixEpoch, default, new Dictionary<string, string> { ["a"] = "b" }, [new GuestInfo("guest", root, 1, 2, 3, 4)]);
+        var commit = CommitFormat.Write(info, "{}", out _);
+        var index = PackIndex.Write([new PackEntry(PackFormat.SectionTag, root, 5, 6)]);
+        var header = new PackHeader(default, new PackId(default, 1)).Write();
+        var random = new Random(15);
+        for (var round = 0; round < 10_000; round++)
+        {
+            Typed(() => ManifestFormat.Read(Resealed(Mutated(manifest, random)), 0));
+            Typed(() => CommitFormat.Read(Resealed(Mutated(commit, random)), 0, out _));
+            Typed(() => PackIndex.Read(Resealed(Mutated(index, random)), 0));
+            Typed(() => PackHeader.Read(Resealed(Mutated(header, random))));
+        }
+    }
+
+    private static void Typed(Action parse)
+    {
+        try
+        {
+            parse();
+        }
+        catch (SnapshotException)
+        {
+            // Any other exception fails the test.
+        }
+    }
+
+    /// <summary>Puts the digest at the end of a value right.</summary>
+    private static byte[] Resealed(byte[] value)
+    {
+        if (value.Length > 34) Sha256.Of(value.AsSpan(0, value.Length - 34)).CopyTo(value.AsSpan(value.Length - 32));
+        return value;
+    }
+
+    private static byte[] Mutated(byte[] octets, Random random)
+    {
+        var damaged = octets.ToList();
+        for (var hits = random.Next(1, 5); hits > 0; hits--)
+        {
+            var at = random.Next(damaged.Count);
+            switch (random.Next(6))
+            {
+                case 0: damaged[at] ^= (byte)(1 << random.Next(8)); break;
+                case 1: damaged[at] = (byte)random.Next(256); break;
+                case 2: damaged[at] = random.Next(2) == 0 ? (byte)0xff : (byte)0x7f; break;
+                case 3: damaged.RemoveRange(at, Math.Min(damaged.Count - at, random.Next(1, 20))); break;
+                case 4: damaged.Insert(at, (byte)random.Next(256)); break;
+                default: damaged.InsertRange(at, damaged.Skip(random.Next(damaged.Count)).Take(random.Next(1, 40)).ToArray()); break;
+            }
+            if (damaged.Count == 0) damaged.Add(0x62);
+        }
+        return [.. damaged];
+    }
+
+    private static byte[] Flipped(byte[] octets, int index)
+    {
+        var damaged = (byte[])octets.Clone();
+        damaged[index] ^= 4;
+        return damaged;
+    }
+
+    /// <summary>Where the values of a pack start.</summary>
+    private static List<int> Starts(byte[] octets)
+    {
+        var starts = new List<int>();
+        for (var at = 0; at < octets.Length;)
+        {
+            starts.Add(at);
+            Assert.True(Cutpoint.Formats.Ber.BerHeader.TryRead(octets.AsSpan(at), out var header));
+            at += (int)header.TotalLength;
+        }
+        return starts;
+    }
+}
