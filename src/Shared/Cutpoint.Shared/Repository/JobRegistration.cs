@@ -30,16 +30,18 @@ internal sealed class JobRegistration : IDisposable
     {
         var id = Ulid.Create(time);
         var directory = Path.Combine(jobs, id.ToString());
+        FileStream? @lock = null;
         try
         {
             PosixFile.CreateDirectory(directory);
-            var @lock = PosixFile.Create(Path.Combine(directory, LockName), FileShare.None);
+            @lock = PosixFile.Create(Path.Combine(directory, LockName), FileShare.None);
             using (var owner = PosixFile.Create(Path.Combine(directory, OwnerName)))
                 owner.Write(JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
             return new JobRegistration(id, directory, @lock);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
+            using (@lock) Remove(jobs, id);
             throw StorageError.Translate(error, directory, "create");
         }
     }

@@ -31,12 +31,20 @@ internal static partial class PosixFile
     {
         var temporary = path + ".new";
         File.Delete(temporary);
-        using (var file = Create(temporary))
+        try
         {
-            file.Write(contents);
-            file.Flush(flushToDisk: true);
+            using (var file = Create(temporary))
+            {
+                file.Write(contents);
+                file.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, path, overwrite: true);
         }
-        File.Move(temporary, path, overwrite: true);
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
         FlushDirectory(Path.GetDirectoryName(path)!);
     }
 
