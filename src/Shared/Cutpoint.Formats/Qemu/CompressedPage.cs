@@ -14,6 +14,7 @@ internal static class CompressedPage
     /// </summary>
     public static unsafe bool TryDecompress(ReadOnlySpan<byte> compressed, Span<byte> page)
     {
+        if (compressed.IsEmpty) return false;
         fixed (byte* pointer = compressed)
         {
             using var source = new UnmanagedMemoryStream(pointer, compressed.Length);

@@ -38,6 +38,7 @@ internal sealed class DeviceFieldWalk(DeviceSection section)
             var continues = i > 0 && state.Fields[i - 1].Name == field.Name;
             var continued = i + 1 < state.Fields.Count && state.Fields[i + 1].Name == field.Name;
             if (!continues) next = 0;
+            if (field.ArrayLength == 0) continue;
             var path = Join(prefix, field.Name);
             if (field.ArrayLength is { } length)
             {

@@ -6,9 +6,9 @@ namespace Cutpoint.Formats.Qemu;
 public sealed record QemuRamBlock(string Name, long Length)
 {
     /// <summary>
-    /// The address QEMU sends beside the block when shared blocks are ignored: the offset of its memory region in the region around it, 0
-    /// for the
-    /// machine's RAM. Null when the stream has none. Not a guest-physical address one could map by.
+    /// The address QEMU sends beside the block when shared blocks are ignored: that of its memory region in the region around it. 0 for
+    /// the machine's RAM, which is mapped
+    /// in parts, so not an address to map it by. A receiver compares it for ignored blocks. Null when the stream has none.
     /// </summary>
     public ulong? Address { get; init; }
 

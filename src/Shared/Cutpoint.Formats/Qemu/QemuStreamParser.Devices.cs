@@ -9,9 +9,6 @@ public sealed partial class QemuStreamParser
 {
     private const int FooterLength = 1 + 4;
 
-    /// <summary>The longest frame looked for behind early devices: footer, type, id, name, instance, version.</summary>
-    private const int FrameLimit = FooterLength + 1 + 4 + 1 + 12 + 4 + 4;
-
     private readonly List<DeviceRegion> _early = [];
     private DeviceRegion _devices = new();
     private bool _hasRounds;
@@ -26,45 +23,49 @@ public sealed partial class QemuStreamParser
 
     private bool StepEarlyDevices(ref WireCursor cursor)
     {
-        var held = _early[^1].Octets;
-        var searched = Math.Max(0, held.Length - FrameLimit);
-        cursor.TryRead(cursor.Remaining, out var input);
-        Hold(held, input);
-
         // Nothing says where they end. But what follows their last footer is known octet by octet but for one section number, and the
         // description checks it later.
-        var octets = held.Octets.Span;
-        for (var at = searched; octets[at..].IndexOf(FooterMark) is >= 0 and var step; at++)
+        var held = _early[^1].Octets;
+        var start = cursor;
+        cursor.TryRead(cursor.Remaining, out var input);
+        var taken = input.Length;
+        for (var at = 0; input[at..].IndexOf(FooterMark) is >= 0 and var step; at++)
         {
             at += step;
-            if (!IsFrame(octets[at..])) continue;
-            var end = at + FooterLength;
-            cursor.Return(held.Length - end);
-            held.Truncate(end);
-            _state = State.Section;
+            var isFrame = IsFrame(input[at..]);
+            if (isFrame == false) continue;
+            // Undecided: everything in front is the devices', the rest waits for more.
+            if (isFrame is null && at == 0) return cursor.TryRead(1, out _);
+            taken = isFrame == true ? at + FooterLength : at;
+            if (isFrame == true) _state = State.Section;
             break;
         }
 
+        cursor = start;
+        cursor.TryRead(taken, out input);
+        Hold(held, input);
         return true;
     }
 
-    /// <summary>True for a footer with the start or a round of something else behind it.</summary>
-    private bool IsFrame(ReadOnlySpan<byte> octets)
+    /// <summary>
+    /// True for a footer with the start or a round of something else behind it, null while there are too few octets to tell.
+    /// </summary>
+    private bool? IsFrame(ReadOnlySpan<byte> octets)
     {
         var cursor = new WireCursor(octets);
-        if (!cursor.TryRead(FooterLength, out _) || !cursor.TryRead8(out var type)) return false;
+        if (!cursor.TryRead(FooterLength, out _) || !cursor.TryRead8(out var type)) return null;
         switch (type)
         {
             case (byte)QemuSectionKind.Start:
-                return cursor.TryRead32(out _) && cursor.TryReadName(out var name) && cursor.TryRead32(out var instance) && instance == 0 &&
-                    cursor.TryRead32(out var version) &&
-                    ((name.SequenceEqual("ram"u8) && version == 4) ||
-                    ((name.SequenceEqual("dirty-bitmap"u8) || name.SequenceEqual("block"u8)) && version == 1));
+                if (!cursor.TryRead32(out _) || !cursor.TryReadName(out var name)) return null;
+                if (KnownVersion(name) is not { } known) return false;
+                return cursor.TryRead32(out var instance) && cursor.TryRead32(out var version) ? instance == 0 && version == known : null;
             case (byte)QemuSectionKind.Part or (byte)QemuSectionKind.End:
-                return cursor.TryRead32(out var id) && _sections.ContainsKey(id);
+                return cursor.TryRead32(out var id) ? _sections.ContainsKey(id) : null;
+            case CommandMark:
+                return cursor.TryRead(SwitchoverStart.Length, out var command) ? command.SequenceEqual(SwitchoverStart) : null;
             default:
-                return type == SwitchoverStart[0] &&
-                    cursor.TryRead(SwitchoverStart.Length - 1, out var command) && command.SequenceEqual(SwitchoverStart[1..]);
+                return false;
         }
     }
 

@@ -9,7 +9,8 @@ public sealed partial class QemuStreamParser
     private const int CapabilityLimit = 64;
     private const int SectionLimit = 64;
 
-    private static ReadOnlySpan<byte> SwitchoverStart => [CommandMark, 0, 11, 0, 0];
+    /// <summary>The command of that name, without its mark.</summary>
+    private static ReadOnlySpan<byte> SwitchoverStart => [0, 11, 0, 0];
 
     private const byte EndOfStream = 0x00;
     private const byte SubsectionMark = 0x05;
@@ -129,14 +130,10 @@ public sealed partial class QemuStreamParser
         if (!cursor.TryRead32(out var id) || !cursor.TryReadName(out var octets) ||
             !cursor.TryRead32(out var instance) || !cursor.TryRead32(out var version)) return false;
         var name = Text(octets);
-        var expected = name switch
-        {
-            "ram" => 4u,
-            "dirty-bitmap" or "block" => 1u,
-            "vfio" => throw Refused("a passed-through device (vfio) is part of the stream", "detach the device before the capture"),
-            _ => throw Refused($"section '{name}' is of a kind that is not supported", "capture a pc or q35 guest without such a device"),
-        };
-        if (version != expected) throw Refused($"section '{name}' has version {version}, known is {expected}", "use QEMU 7.2 to 10.x");
+        if (name == "vfio") throw Refused("a passed-through device (vfio) is part of the stream", "detach the device before the capture");
+        if (KnownVersion(octets) is not { } known)
+            throw Refused($"section '{name}' is of a kind that is not supported", "capture a pc or q35 guest without such a device");
+        if (version != known) throw Refused($"section '{name}' has version {version}, known is {known}", "use QEMU 7.2 to 10.x");
         if (instance != 0) throw Malformed($"section '{name}' has instance {instance}");
         if (_sections.ContainsKey(id) || _sections.ContainsValue(name) || _sections.Count == SectionLimit)
             throw Malformed($"section {id} '{name}' is started twice");
@@ -144,6 +141,10 @@ public sealed partial class QemuStreamParser
         BeginPayload(QemuSectionKind.Start, id, name);
         return true;
     }
+
+    /// <summary>The version in use of what is sent in rounds, or null for a kind that is not known.</summary>
+    private static uint? KnownVersion(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("ram"u8) ? 4 : name.SequenceEqual("dirty-bitmap"u8) || name.SequenceEqual("block"u8) ? 1 : null;
 
     private void BeginPayload(QemuSectionKind kind, uint id, string name)
     {

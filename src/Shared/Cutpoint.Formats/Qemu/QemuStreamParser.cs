@@ -85,10 +85,11 @@ public sealed partial class QemuStreamParser
         ObjectDisposedException.ThrowIf(_unusable, this);
         _unusable = true;
         var taken = 0;
-        while (taken < data.Length && !HasMappedPages)
+        while (!HasMappedPages)
         {
             if (_carried == 0)
             {
+                if (taken == data.Length) break;
                 if (Step(data[taken..], out var used))
                 {
                     taken += used;
@@ -106,16 +107,18 @@ public sealed partial class QemuStreamParser
             _carried += count;
             taken += count;
             if (_carried < _needed) break;
-            if (Step(_carry.AsSpan(0, _carried), out var whole))
-            {
-                _recordStart += whole;
-                _carried = 0;
-                if (_visitor.IsFull) break;
-            }
-            else
+            if (!Step(_carry.AsSpan(0, _carried), out var done))
             {
                 Reserve(_needed);
+                continue;
             }
+
+            // Behind early devices more than one record may have been needed to tell what the first one is.
+            _recordStart += done;
+            _carry.AsSpan(done, _carried - done).CopyTo(_carry);
+            _carried -= done;
+            _needed = _carried;
+            if (_visitor.IsFull) break;
         }
 
         _unusable = false;
@@ -130,6 +133,7 @@ public sealed partial class QemuStreamParser
         _unusable = true;
         if (_state == State.EarlyDevices && _hasBlocks)
         {
+            Hold(_early[^1].Octets, _carry.AsSpan(0, _carried));
             // All memory came in the first round, so what looked early is everything.
             BeginDevices(_early[^1]);
             _early.RemoveAt(_early.Count - 1);

@@ -14,9 +14,6 @@ internal ref struct WireCursor(ReadOnlySpan<byte> input)
 
     public int Needed { get; private set; }
 
-    /// <summary>Gives back octets read last.</summary>
-    public void Return(int count) => Position -= count;
-
     public readonly int Remaining => _input.Length - Position;
 
     public bool TryRead(int count, out ReadOnlySpan<byte> octets)
