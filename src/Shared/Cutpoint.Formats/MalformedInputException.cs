@@ -1,7 +1,7 @@
 namespace Cutpoint.Formats;
 
 /// <summary>Input that does not follow its format. Raised by every parser of this library; no partial result is handed out.</summary>
-public sealed class MalformedInputException : SnapshotException
+public class MalformedInputException : SnapshotException
 {
     /// <summary>Creates an error.</summary>
     /// <param name="format">Short name of the format, such as "BER".</param>

@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Guests;
 using Cutpoint.Units;
 
@@ -54,7 +55,7 @@ internal static class ReferenceUnits
             while (used < size)
             {
                 var count = await context.Source.ReadAsync(state.AsMemory(used), cancellation).ConfigureAwait(false);
-                if (count == 0) throw new UnitException(UnitStatus.LoadedTooMuch, $"unit {context.Unit.Key}: {used} octets of state, {size} are due");
+                if (count == 0) throw new UnitException(SavedStateStatus.LoadedTooMuch, $"unit {context.Unit.Key}: {used} octets of state, {size} are due");
                 used += count;
             }
             load(state);
@@ -137,7 +138,7 @@ internal static class ReferenceUnits
                 if (!isPresent && (extent.Zero >> bit & 1) == 0) continue;
                 var page = ((long)extent.Extent * Paging.PagesPerExtent) + bit;
                 if (page >= memory.Block.PageCount)
-                    throw new UnitException(UnitStatus.LoadMemorySizeMismatch, $"unit {unit}: page {page} lies behind the {memory.Block.PageCount} pages of the block");
+                    throw new UnitException(SavedStateStatus.LoadMemorySizeMismatch, $"unit {unit}: page {page} lies behind the {memory.Block.PageCount} pages of the block");
                 if (!isPresent)
                 {
                     memory.Set(page, PageContent.Zero);
@@ -153,7 +154,7 @@ internal static class ReferenceUnits
     {
         if (version == context.Unit.Version) return;
         throw new UnitException(
-            UnitStatus.UnsupportedUnitVersion,
+            SavedStateStatus.UnsupportedUnitVersion,
             $"unit {context.Unit.Key}: its state has version {version}, this guest knows {context.Unit.Version}",
             "restore it with the release that saved it");
     }

@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Units;
 
 namespace Cutpoint.Shared.Tests.Units;
@@ -50,7 +51,7 @@ public sealed class CallTraceTests
 
         void Try(string what, Action register)
         {
-            var status = UnitStatus.Ok;
+            var status = SavedStateStatus.Ok;
             try
             {
                 register();
@@ -170,20 +171,20 @@ public sealed class CallTraceTests
             576,
             new("SSM", 92),
             new("first", 30, 0, 1),
-            new("fail", 30, 0, 1, UnitStatus.LoadedTooLittle),
+            new("fail", 30, 0, 1, SavedStateStatus.LoadedTooLittle),
             new("last", 30, 0, 1));
     }
 
     [Fact]
     public async Task A_unit_that_reads_too_much_fails_the_load_even_if_it_hides_that()
     {
-        RegisterFailing(load: c => _trace.Add($"over-read rc={(int)UnitStatus.LoadedTooMuch}"));
+        RegisterFailing(load: c => _trace.Add($"over-read rc={(int)SavedStateStatus.LoadedTooMuch}"));
         await LoadAsync(
             "load_too_much",
             576,
             new("SSM", 92),
             new("first", 30, 0, 1),
-            new("fail", 24, 0, 1, UnitStatus.LoadedTooMuch, 24),
+            new("fail", 24, 0, 1, SavedStateStatus.LoadedTooMuch, 24),
             new("last", 30, 0, 1));
     }
 
@@ -301,9 +302,9 @@ public sealed class CallTraceTests
         {
             var number = votes[pass] switch
             {
-                VoteDecision.AnotherPass => UnitStatus.VoteForAnotherPass,
-                VoteDecision.DoneDontCallAgain => UnitStatus.VoteDoneDontCallAgain,
-                _ => UnitStatus.Ok,
+                VoteDecision.AnotherPass => SavedStateStatus.VoteForAnotherPass,
+                VoteDecision.DoneDontCallAgain => SavedStateStatus.VoteDoneDontCallAgain,
+                _ => SavedStateStatus.Ok,
             };
             _trace.Add($"{name}.LiveVote pass={CallTrace.Pass(pass)} -> {(int)number}");
             if (votes[pass] == VoteDecision.AnotherPass) c.ReportPercent(33 * ((int)pass + 1));
@@ -363,7 +364,7 @@ public sealed class CallTraceTests
         var fault = await Record.ExceptionAsync(() => OfflineSave.RunAsync(_registry, _sinks, options, default));
         Assert.Equal(CallTrace.ExpectedStatus(name), (int)UnitException.StatusOf(fault));
         _trace.AssertEqual(name);
-        Assert.Equal(UnitStatus.NoPendingOperation, _registry.Cancel());
+        Assert.Equal(SavedStateStatus.NoPendingOperation, _registry.Cancel());
     }
 
     private async Task LoadAsync(string name, long length, params TraceSection[] sections)
@@ -373,7 +374,7 @@ public sealed class CallTraceTests
             () => UnitLoad.RunAsync(_registry, input, new LoadOptions { Progress = _trace.Progress }, default));
         Assert.Equal(CallTrace.ExpectedStatus(name), (int)UnitException.StatusOf(fault));
         _trace.AssertEqual(name);
-        Assert.Equal(UnitStatus.NoPendingOperation, _registry.Cancel());
+        Assert.Equal(SavedStateStatus.NoPendingOperation, _registry.Cancel());
     }
 
     /// <param name="Name">The unit.</param>
@@ -383,7 +384,7 @@ public sealed class CallTraceTests
     /// <param name="AtEnd">What the reader finds at its end.</param>
     /// <param name="More">Octets read to find that.</param>
     private sealed record TraceSection(
-        string Name, long Octets, uint Instance = 0, uint Version = 1, UnitStatus AtEnd = UnitStatus.Ok, long More = 0);
+        string Name, long Octets, uint Instance = 0, uint Version = 1, SavedStateStatus AtEnd = SavedStateStatus.Ok, long More = 0);
 
     private sealed class TraceSections(long length, TraceSection[] sections) : IUnitSections, IUnitSource
     {
@@ -416,7 +417,7 @@ public sealed class CallTraceTests
             Consume();
             var section = sections[_next - 1];
             _consumed(section.More);
-            return section.AtEnd == UnitStatus.Ok
+            return section.AtEnd == SavedStateStatus.Ok
                 ? default
                 : throw new UnitException(section.AtEnd, $"unit {section.Name} was not read exactly");
         }

@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Units;
 
 namespace Cutpoint.Shared.Tests.Units;
@@ -33,7 +34,7 @@ public sealed class LiveSaveTests
         Assert.Equal("unit a/0 gave up after pass 0: because", outcome.Reason!.Message);
         Assert.Equal(ErrorCode.NotConverged, outcome.Reason.Code);
         Assert.Single(save.Votes);
-        Assert.Equal(UnitStatus.VoteForGivingUp, (await save.CompleteAsync()).Status);
+        Assert.Equal(SavedStateStatus.VoteForGivingUp, (await save.CompleteAsync()).Status);
         Assert.Equal(["a.exec 0", "b.exec 0", "a.vote 0"], _calls);
     }
 
@@ -43,7 +44,7 @@ public sealed class LiveSaveTests
         Voter("a", (VoteDecision)42);
         await using var save = await BeginAsync();
         await Assert.ThrowsAsync<UnitException>(() => PassAsync(save, 0));
-        Assert.Equal(UnitStatus.UnexpectedInformation, save.Status);
+        Assert.Equal(SavedStateStatus.UnexpectedInformation, save.Status);
     }
 
     [Fact]
@@ -68,7 +69,7 @@ public sealed class LiveSaveTests
         Assert.Equal(PassVerdict.AnotherPass, (await PassAsync(save, 0)).Verdict);
         Assert.Equal(PassVerdict.AnotherPass, (await PassAsync(save, 1)).Verdict);
         var outcome = await PassAsync(save, 2);
-        Assert.Equal((PassVerdict.GiveUp, UnitStatus.TooManyPasses), (outcome.Verdict, outcome.Reason!.Status));
+        Assert.Equal((PassVerdict.GiveUp, SavedStateStatus.TooManyPasses), (outcome.Verdict, outcome.Reason!.Status));
     }
 
     [Fact]
@@ -79,7 +80,7 @@ public sealed class LiveSaveTests
         Assert.Equal(PassVerdict.AnotherPass, (await PassAsync(save, 0)).Verdict);
         Assert.Equal(PassVerdict.AnotherPass, (await PassAsync(save, 1)).Verdict);
         var outcome = await PassAsync(save, 2);
-        Assert.Equal((PassVerdict.GiveUp, UnitStatus.StateGrewTooBig), (outcome.Verdict, outcome.Reason!.Status));
+        Assert.Equal((PassVerdict.GiveUp, SavedStateStatus.StateGrewTooBig), (outcome.Verdict, outcome.Reason!.Status));
         Assert.Equal(3000, save.Written);
     }
 
@@ -89,10 +90,10 @@ public sealed class LiveSaveTests
         Voter("a", VoteDecision.AnotherPass);
         await using var save = await BeginAsync(new()
         {
-            CheckStream = _ => throw new UnitException(UnitStatus.LowOnDiskSpace, "9 MiB left"),
+            CheckStream = _ => throw new UnitException(SavedStateStatus.LowOnDiskSpace, "9 MiB left"),
         });
         await Assert.ThrowsAsync<UnitException>(() => PassAsync(save, 0));
-        Assert.Equal(UnitStatus.LowOnDiskSpace, (await save.CompleteAsync()).Status);
+        Assert.Equal(SavedStateStatus.LowOnDiskSpace, (await save.CompleteAsync()).Status);
     }
 
     [Fact]
@@ -102,15 +103,15 @@ public sealed class LiveSaveTests
         {
             LiveExecute = (_, _, _) =>
             {
-                Assert.Equal(UnitStatus.Ok, _registry.Cancel());
+                Assert.Equal(SavedStateStatus.Ok, _registry.Cancel());
                 return new(LiveOutcome.Continue);
             },
             LiveVote = (c, pass, _) => new(new Vote(c.Unit.Key, pass, VoteDecision.Done)),
         }));
         await using var save = await BeginAsync();
         Assert.Equal(PassVerdict.Converged, (await PassAsync(save, 0)).Verdict);
-        Assert.Equal(UnitStatus.Ok, save.Status);
-        Assert.Equal(UnitStatus.Cancelled, (await save.CompleteAsync()).Status);
+        Assert.Equal(SavedStateStatus.Ok, save.Status);
+        Assert.Equal(SavedStateStatus.Cancelled, (await save.CompleteAsync()).Status);
     }
 
     [Fact]
@@ -131,7 +132,7 @@ public sealed class LiveSaveTests
         var pass = save.ExecutePassAsync(0, default);
         await began.Task.WaitAsync(Patience);
         save.Cancel();
-        Assert.Equal(UnitStatus.Cancelled, (await Assert.ThrowsAsync<UnitException>(() => pass.WaitAsync(Patience))).Status);
+        Assert.Equal(SavedStateStatus.Cancelled, (await Assert.ThrowsAsync<UnitException>(() => pass.WaitAsync(Patience))).Status);
         Assert.Empty(_calls);
     }
 
@@ -151,7 +152,7 @@ public sealed class LiveSaveTests
         var pass = save.ExecutePassAsync(0, cancel.Token);
         cancel.Cancel();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pass.WaitAsync(Patience));
-        Assert.Equal(UnitStatus.Cancelled, (await save.CompleteAsync()).Status);
+        Assert.Equal(SavedStateStatus.Cancelled, (await save.CompleteAsync()).Status);
     }
 
     [Fact]
@@ -171,7 +172,7 @@ public sealed class LiveSaveTests
         await using var save = await BeginAsync();
         await save.ExecutePassAsync(0, default);
         Assert.Throws<UnitException>(() => seen!.Sink);
-        Assert.Equal(UnitStatus.InvalidState, (await Assert.ThrowsAsync<UnitException>(() => save.VoteAsync(0, default))).Status);
+        Assert.Equal(SavedStateStatus.InvalidState, (await Assert.ThrowsAsync<UnitException>(() => save.VoteAsync(0, default))).Status);
     }
 
     [Fact]
@@ -215,7 +216,7 @@ public sealed class LiveSaveTests
     public async Task One_save_at_a_time()
     {
         await using var save = await BeginAsync();
-        Assert.Equal(UnitStatus.InvalidState, Assert.Throws<UnitException>(() => new LiveSave(_registry, _sinks, new())).Status);
+        Assert.Equal(SavedStateStatus.InvalidState, Assert.Throws<UnitException>(() => new LiveSave(_registry, _sinks, new())).Status);
         await save.CompleteAsync();
         await using var next = await BeginAsync();
     }
@@ -237,7 +238,7 @@ public sealed class LiveSaveTests
     [Fact]
     public async Task A_save_that_is_just_disposed_tells_its_units_that_it_was_cancelled()
     {
-        UnitStatus? told = null;
+        SavedStateStatus? told = null;
         _registry.Register(Internal("a", new()
         {
             SaveDone = c =>
@@ -249,7 +250,7 @@ public sealed class LiveSaveTests
         await using (await BeginAsync())
         {
         }
-        Assert.Equal(UnitStatus.Cancelled, told);
+        Assert.Equal(SavedStateStatus.Cancelled, told);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Units;
 
 namespace Cutpoint.Shared.Tests.Units;
@@ -9,12 +10,12 @@ public sealed class UnitRegistryTests
     private readonly object _other = new();
 
     [Theory]
-    [InlineData("x", UnitStatus.Ok)]
-    [InlineData("", UnitStatus.InvalidParameter)]
-    [InlineData("0123456789012345678901234567890123456789012345", UnitStatus.Ok)]
-    [InlineData("012345678901234567890123456789012345678901234567", UnitStatus.OutOfRange)]
-    [InlineData("ääääääääääääääääääääääää", UnitStatus.OutOfRange)]
-    public void A_name_has_1_to_47_octets(string name, UnitStatus status) =>
+    [InlineData("x", SavedStateStatus.Ok)]
+    [InlineData("", SavedStateStatus.InvalidParameter)]
+    [InlineData("0123456789012345678901234567890123456789012345", SavedStateStatus.Ok)]
+    [InlineData("012345678901234567890123456789012345678901234567", SavedStateStatus.OutOfRange)]
+    [InlineData("ääääääääääääääääääääääää", SavedStateStatus.OutOfRange)]
+    public void A_name_has_1_to_47_octets(string name, SavedStateStatus status) =>
         Assert.Equal(status, Try(() => _registry.Register(Internal(name))));
 
     [Fact]
@@ -22,7 +23,7 @@ public sealed class UnitRegistryTests
     {
         var registry = new UnitRegistry(255);
         registry.Register(Internal(new string('n', 255)));
-        Assert.Equal(UnitStatus.OutOfRange, Try(() => registry.Register(Internal(new string('n', 256)))));
+        Assert.Equal(SavedStateStatus.OutOfRange, Try(() => registry.Register(Internal(new string('n', 256)))));
     }
 
     [Fact]
@@ -39,28 +40,28 @@ public sealed class UnitRegistryTests
     public void Kinds_share_one_space_of_keys()
     {
         _registry.Register(Internal("x"));
-        Assert.Equal(UnitStatus.UnitExists, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0))));
-        Assert.Equal(UnitStatus.Ok, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 1))));
+        Assert.Equal(SavedStateStatus.UnitExists, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0))));
+        Assert.Equal(SavedStateStatus.Ok, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 1))));
     }
 
     [Fact]
     public void Only_devices_can_be_placed_and_only_owned_kinds_have_owners()
     {
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Register(Internal("x") with { Before = "y" })));
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0) with { Before = "" })));
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0) with { Owner = null })));
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Register(Internal("x") with { Owner = _owner })));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Register(Internal("x") with { Before = "y" })));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0) with { Before = "" })));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Register(Owned(UnitKind.Device, "x", 0) with { Owner = null })));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Register(Internal("x") with { Owner = _owner })));
     }
 
     [Fact]
     public void A_device_is_removed_by_owner_instance_and_name()
     {
         Fill();
-        Assert.Equal(UnitStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Device, _owner, 0, "nobody")));
-        Assert.Equal(UnitStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Device, _owner, 9, "dev")));
-        Assert.Equal(UnitStatus.UnitNotOwner, Try(() => _registry.Deregister(UnitKind.Device, _other, 0, "dev")));
-        Assert.Equal(UnitStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Driver, _owner, 0, "dev")));
-        Assert.Equal(UnitStatus.Ok, Try(() => _registry.Deregister(UnitKind.Device, _owner, 0, "dev")));
+        Assert.Equal(SavedStateStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Device, _owner, 0, "nobody")));
+        Assert.Equal(SavedStateStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Device, _owner, 9, "dev")));
+        Assert.Equal(SavedStateStatus.UnitNotOwner, Try(() => _registry.Deregister(UnitKind.Device, _other, 0, "dev")));
+        Assert.Equal(SavedStateStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.Driver, _owner, 0, "dev")));
+        Assert.Equal(SavedStateStatus.Ok, Try(() => _registry.Deregister(UnitKind.Device, _owner, 0, "dev")));
         Assert.Equal(["dev/1", "dev2/0", "drv/0", "drv/1", "int/3", "int/4"], Names);
     }
 
@@ -80,11 +81,11 @@ public sealed class UnitRegistryTests
     public void An_internal_unit_is_removed_by_name_the_first_of_its_kind()
     {
         Fill();
-        Assert.Equal(UnitStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.External, "int")));
-        Assert.Equal(UnitStatus.Ok, Try(() => _registry.Deregister(UnitKind.Internal, "int")));
+        Assert.Equal(SavedStateStatus.UnitNotFound, Try(() => _registry.Deregister(UnitKind.External, "int")));
+        Assert.Equal(SavedStateStatus.Ok, Try(() => _registry.Deregister(UnitKind.Internal, "int")));
         Assert.Equal("int/4", Names.Last());
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Deregister(UnitKind.Device, "dev")));
-        Assert.Equal(UnitStatus.InvalidParameter, Try(() => _registry.Deregister(UnitKind.Internal, _owner, 4, "int")));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Deregister(UnitKind.Device, "dev")));
+        Assert.Equal(SavedStateStatus.InvalidParameter, Try(() => _registry.Deregister(UnitKind.Internal, _owner, 4, "int")));
     }
 
     private IEnumerable<string> Names => _registry.Units.Select(u => u.Key.ToString());
@@ -104,5 +105,5 @@ public sealed class UnitRegistryTests
 
     private UnitRegistration Owned(UnitKind kind, string name, uint instance) => new(kind, new(name, instance), 1, 0, new()) { Owner = _owner };
 
-    private static UnitStatus Try(Action action) => UnitException.StatusOf(Record.Exception(action));
+    private static SavedStateStatus Try(Action action) => UnitException.StatusOf(Record.Exception(action));
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Guests;
 using Cutpoint.Tests;
 using Cutpoint.Units;
@@ -209,12 +210,12 @@ public sealed class ReferenceGuestTests
         await OfflineSave.RunAsync(guest.Units, store, new(), default);
         using var small = Guest(new() { Ram = 1 << 20, Paused = true });
         var fault = await Assert.ThrowsAsync<UnitException>(() => store.LoadAsync(small.Units));
-        Assert.Equal((UnitStatus.LoadMemorySizeMismatch, ErrorCode.Incompatible), (fault.Status, fault.Code));
+        Assert.Equal((SavedStateStatus.LoadMemorySizeMismatch, ErrorCode.Incompatible), (fault.Status, fault.Code));
         using var single = Guest(new() { Ram = 2 << 20, Paused = true, Cpus = 1 });
         await store.LoadAsync(single.Units);
         using var dual = Guest(new() { Ram = 2 << 20, Paused = true, Cpus = 2 });
         await OfflineSave.RunAsync(dual.Units, store, new(), default);
-        Assert.Equal(UnitStatus.IntegrityUnitNotFound, (await Assert.ThrowsAsync<UnitException>(() => store.LoadAsync(single.Units))).Status);
+        Assert.Equal(SavedStateStatus.IntegrityUnitNotFound, (await Assert.ThrowsAsync<UnitException>(() => store.LoadAsync(single.Units))).Status);
     }
 
     [Theory]

@@ -1,3 +1,5 @@
+using Cutpoint.Formats.Ssm;
+
 namespace Cutpoint.Units;
 
 /// <summary>What is loaded: sections in the order they were saved.</summary>
@@ -15,8 +17,8 @@ public interface IUnitSections
     ValueTask<UnitSection?> NextAsync(Action<long> consumed, CancellationToken cancellation);
 
     /// <summary>
-    /// Ends the section in hand. Unless it is skipped it must have been read exactly: <see cref="UnitStatus.LoadedTooLittle"/>,
-    /// <see cref="UnitStatus.LoadedTooMuch"/>.
+    /// Ends the section in hand. Unless it is skipped it must have been read exactly: <see cref="SavedStateStatus.LoadedTooLittle"/>,
+    /// <see cref="SavedStateStatus.LoadedTooMuch"/>.
     /// </summary>
     ValueTask EndAsync(bool skip, CancellationToken cancellation);
 }

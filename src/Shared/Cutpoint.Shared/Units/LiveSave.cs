@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cutpoint.Formats.Ssm;
 
 namespace Cutpoint.Units;
 
@@ -98,10 +99,10 @@ public sealed class LiveSave : UnitSave
                     break;
                 case VoteDecision.GiveUp:
                     return GiveUp(pass, votes, new UnitException(
-                        UnitStatus.VoteForGivingUp, $"unit {unit.Key} gave up after pass {pass}: {vote.Reason ?? "no reason given"}"));
+                        SavedStateStatus.VoteForGivingUp, $"unit {unit.Key} gave up after pass {pass}: {vote.Reason ?? "no reason given"}"));
                 default:
                     throw Fail(new UnitException(
-                        UnitStatus.UnexpectedInformation, $"unit {unit.Key}: {vote.Decision} is no answer to a vote"));
+                        SavedStateStatus.UnexpectedInformation, $"unit {unit.Key}: {vote.Decision} is no answer to a vote"));
             }
         }
         if (!another)
@@ -157,7 +158,7 @@ public sealed class LiveSave : UnitSave
         if (Written > most)
         {
             return GiveUp(pass, votes, new UnitException(
-                UnitStatus.StateGrewTooBig,
+                SavedStateStatus.StateGrewTooBig,
                 $"{Written} octets were written after pass {pass}, the limit is {most}",
                 "the guest writes its memory faster than it can be saved: stop it first, or allow a longer pause"));
         }
@@ -175,7 +176,7 @@ public sealed class LiveSave : UnitSave
         if (pass + 1 >= limits.MaxPasses)
         {
             return GiveUp(pass, votes, new UnitException(
-                UnitStatus.TooManyPasses, $"not converged after {limits.MaxPasses} passes", "allow a longer pause, or stop the guest first"));
+                SavedStateStatus.TooManyPasses, $"not converged after {limits.MaxPasses} passes", "allow a longer pause, or stop the guest first"));
         }
         return new PassOutcome(pass, PassVerdict.AnotherPass, votes);
     }

@@ -1,3 +1,5 @@
+using Cutpoint.Formats.Ssm;
+
 namespace Cutpoint.Units;
 
 /// <summary>What a unit sees of the load it takes part in. Valid during the unit's callbacks only.</summary>
@@ -22,12 +24,12 @@ public sealed class LoadContext
     public LoadAfter After => _load.After;
 
     /// <summary>The load's status so far: its first failure counts.</summary>
-    public UnitStatus Status => _load.Status;
+    public SavedStateStatus Status => _load.Status;
 
     /// <summary>The section in hand.</summary>
-    /// <exception cref="UnitException">The unit is not being loaded (<see cref="UnitStatus.InvalidState"/>).</exception>
+    /// <exception cref="UnitException">The unit is not being loaded (<see cref="SavedStateStatus.InvalidState"/>).</exception>
     public IUnitSource Source => _source ?? throw new UnitException(
-        UnitStatus.InvalidState, $"unit {Unit.Key}: state can be read only while the unit is loaded");
+        SavedStateStatus.InvalidState, $"unit {Unit.Key}: state can be read only while the unit is loaded");
 
     /// <summary>What a live save noted about its own progress at this point, 0 to 100.</summary>
     public void ReportPercent(double percent) => _load.ReportPercent(percent);

@@ -1,3 +1,5 @@
+using Cutpoint.Formats.Ssm;
+
 namespace Cutpoint.Units;
 
 /// <summary>Saves a guest that is stopped: saved state contract, section A.6.</summary>
@@ -13,7 +15,7 @@ public sealed class OfflineSave : UnitSave
     public static async Task RunAsync(UnitRegistry registry, IUnitSinks sinks, SaveOptions options, CancellationToken cancellation)
     {
         if (options.After == SaveAfter.Teleport)
-            throw new UnitException(UnitStatus.InvalidParameter, "a guest that is stopped is not teleported", "save it with destroy or continue");
+            throw new UnitException(SavedStateStatus.InvalidParameter, "a guest that is stopped is not teleported", "save it with destroy or continue");
         var save = new OfflineSave(registry, sinks, options);
         await using (save.ConfigureAwait(false))
         {

@@ -1,3 +1,5 @@
+using Cutpoint.Formats.Ssm;
+
 namespace Cutpoint.Units;
 
 /// <summary>What a unit sees of the save it takes part in. Valid during the unit's callbacks only.</summary>
@@ -25,12 +27,12 @@ public sealed class SaveContext
     public TimeSpan? MaxDowntime => IsLive ? _save.Options.MaxDowntime : null;
 
     /// <summary>The save's status so far: its first failure counts.</summary>
-    public UnitStatus Status => _save.Status;
+    public SavedStateStatus Status => _save.Status;
 
     /// <summary>Where this unit's state goes.</summary>
-    /// <exception cref="UnitException">The unit is not being executed (<see cref="UnitStatus.InvalidState"/>).</exception>
+    /// <exception cref="UnitException">The unit is not being executed (<see cref="SavedStateStatus.InvalidState"/>).</exception>
     public IUnitSink Sink => _sink ?? throw new UnitException(
-        UnitStatus.InvalidState, $"unit {Unit.Key}: state can be written only while the unit is executed");
+        SavedStateStatus.InvalidState, $"unit {Unit.Key}: state can be written only while the unit is executed");
 
     /// <summary>During a vote: how far this unit has come, 0 to 100. The lowest of all units counts; ignored outside of votes.</summary>
     public void ReportPercent(int percent)

@@ -1,3 +1,5 @@
+using Cutpoint.Formats.Ssm;
+
 namespace Cutpoint.Units;
 
 /// <summary>A unit, or a run over units, failed; <see cref="Status"/> is the number the saved state contract gives that failure.</summary>
@@ -8,31 +10,32 @@ public sealed class UnitException : SnapshotException
     /// <param name="message">What was wrong and where, in one line.</param>
     /// <param name="advice">What the user can do about it.</param>
     /// <param name="inner">The cause.</param>
-    public UnitException(UnitStatus status, string message, string? advice = null, Exception? inner = null)
+    public UnitException(SavedStateStatus status, string message, string? advice = null, Exception? inner = null)
         : base(CodeOf(status), message, advice, inner) => Status = status;
 
     /// <summary>The contract's number.</summary>
-    public UnitStatus Status { get; }
+    public SavedStateStatus Status { get; }
 
     /// <summary>The number of any failure: its own, or the general ones for cancellation and everything else.</summary>
-    public static UnitStatus StatusOf(Exception? fault) => fault switch
+    public static SavedStateStatus StatusOf(Exception? fault) => fault switch
     {
-        null => UnitStatus.Ok,
+        null => SavedStateStatus.Ok,
         UnitException unit => unit.Status,
-        OperationCanceledException => UnitStatus.Cancelled,
-        _ => UnitStatus.GeneralFailure,
+        SavedStateException state => state.Status,
+        OperationCanceledException => SavedStateStatus.Cancelled,
+        _ => SavedStateStatus.GeneralFailure,
     };
 
-    private static ErrorCode CodeOf(UnitStatus status) => status switch
+    private static ErrorCode CodeOf(SavedStateStatus status) => status switch
     {
-        UnitStatus.Cancelled => ErrorCode.Cancelled,
-        UnitStatus.VoteForGivingUp or UnitStatus.TooManyPasses or UnitStatus.StateGrewTooBig => ErrorCode.NotConverged,
-        UnitStatus.LowOnDiskSpace => ErrorCode.NoSpace,
-        UnitStatus.InvalidParameter or UnitStatus.OutOfRange => ErrorCode.Usage,
-        <= UnitStatus.LoadCpuidMismatch and >= UnitStatus.VirtualClockHz => ErrorCode.Incompatible,
-        UnitStatus.UnsupportedUnitVersion or UnitStatus.UnitFormatChanged => ErrorCode.Incompatible,
-        <= UnitStatus.Integrity and >= UnitStatus.IntegrityDirectoryMagic => ErrorCode.VerificationFailed,
-        UnitStatus.LoadedTooMuch or UnitStatus.LoadedTooLittle => ErrorCode.VerificationFailed,
+        SavedStateStatus.Cancelled => ErrorCode.Cancelled,
+        SavedStateStatus.VoteForGivingUp or SavedStateStatus.TooManyPasses or SavedStateStatus.StateGrewTooBig => ErrorCode.NotConverged,
+        SavedStateStatus.LowOnDiskSpace => ErrorCode.NoSpace,
+        SavedStateStatus.InvalidParameter or SavedStateStatus.OutOfRange => ErrorCode.Usage,
+        <= SavedStateStatus.LoadCpuidMismatch and >= SavedStateStatus.VirtualClockHz => ErrorCode.Incompatible,
+        SavedStateStatus.UnsupportedUnitVersion or SavedStateStatus.UnitFormatChanged => ErrorCode.Incompatible,
+        <= SavedStateStatus.Integrity and >= SavedStateStatus.IntegrityDirectoryMagic => ErrorCode.VerificationFailed,
+        SavedStateStatus.LoadedTooMuch or SavedStateStatus.LoadedTooLittle => ErrorCode.VerificationFailed,
         _ => ErrorCode.Failed,
     };
 }

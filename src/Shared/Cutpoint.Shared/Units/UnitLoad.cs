@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cutpoint.Formats.Ssm;
 
 namespace Cutpoint.Units;
 
@@ -84,7 +85,7 @@ public sealed class UnitLoad : UnitRun
             if (After != LoadAfter.Inspect)
             {
                 throw new UnitException(
-                    UnitStatus.IntegrityUnitNotFound,
+                    SavedStateStatus.IntegrityUnitNotFound,
                     $"the input holds unit {section.Key}, which this guest does not have",
                     "load it into a guest with the same devices");
             }
@@ -92,7 +93,7 @@ public sealed class UnitLoad : UnitRun
             return;
         }
         if (unit.Callbacks.LoadExecute is not { } execute)
-            throw new UnitException(UnitStatus.NoLoadExecute, $"unit {unit.Key} cannot load");
+            throw new UnitException(SavedStateStatus.NoLoadExecute, $"unit {unit.Key} cannot load");
         var context = ContextOf(unit);
         context.Attach(section.Source);
         try

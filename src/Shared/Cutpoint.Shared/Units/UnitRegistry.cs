@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using Cutpoint.Formats.Ssm;
 
 namespace Cutpoint.Units;
 
@@ -42,10 +43,10 @@ public sealed class UnitRegistry
         {
             CheckName(before);
             if (unit.Kind != UnitKind.Device)
-                throw new UnitException(UnitStatus.InvalidParameter, $"unit {unit.Key}: only a device can be placed before another unit");
+                throw new UnitException(SavedStateStatus.InvalidParameter, $"unit {unit.Key}: only a device can be placed before another unit");
         }
         if (HasOwner(unit.Kind) != unit.Owner is not null)
-            throw new UnitException(UnitStatus.InvalidParameter, $"unit {unit.Key}: devices, drivers and USB devices have an owner, others have none");
+            throw new UnitException(SavedStateStatus.InvalidParameter, $"unit {unit.Key}: devices, drivers and USB devices have an owner, others have none");
         ArgumentOutOfRangeException.ThrowIfNegative(unit.EstimatedSize, nameof(unit));
         lock (_gate)
         {
@@ -53,7 +54,7 @@ public sealed class UnitRegistry
             for (var i = 0; i < _units.Length; i++)
             {
                 if (_units[i].Key == unit.Key)
-                    throw new UnitException(UnitStatus.UnitExists, $"unit {unit.Key} is registered already");
+                    throw new UnitException(SavedStateStatus.UnitExists, $"unit {unit.Key} is registered already");
                 if (at == _units.Length && _units[i].Key.Name == unit.Before) at = i;
             }
             _units = _units.Insert(at, unit);
@@ -68,7 +69,7 @@ public sealed class UnitRegistry
     public void Deregister(UnitKind kind, object owner, uint instance, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(owner);
-        if (!HasOwner(kind)) throw new UnitException(UnitStatus.InvalidParameter, $"units of kind {kind} are deregistered by name");
+        if (!HasOwner(kind)) throw new UnitException(SavedStateStatus.InvalidParameter, $"units of kind {kind} are deregistered by name");
         lock (_gate)
         {
             if (name is null)
@@ -80,7 +81,7 @@ public sealed class UnitRegistry
             var key = new UnitKey(name, instance);
             var found = _units.FirstOrDefault(u => u.Kind == kind && u.Key == key) ?? throw NotFound(key.ToString());
             if (!ReferenceEquals(found.Owner, owner))
-                throw new UnitException(UnitStatus.UnitNotOwner, $"unit {key} belongs to another owner");
+                throw new UnitException(SavedStateStatus.UnitNotOwner, $"unit {key} belongs to another owner");
             _units = _units.Remove(found);
         }
     }
@@ -89,18 +90,18 @@ public sealed class UnitRegistry
     /// <exception cref="UnitException">No such unit of that kind, or the kind needs an owner.</exception>
     public void Deregister(UnitKind kind, string name)
     {
-        if (HasOwner(kind)) throw new UnitException(UnitStatus.InvalidParameter, $"units of kind {kind} are deregistered by their owner");
+        if (HasOwner(kind)) throw new UnitException(SavedStateStatus.InvalidParameter, $"units of kind {kind} are deregistered by their owner");
         lock (_gate)
             _units = _units.Remove(_units.FirstOrDefault(u => u.Kind == kind && u.Key.Name == name) ?? throw NotFound(name));
     }
 
     /// <summary>
-    /// Cancels the save or load under way: <see cref="UnitStatus.Ok"/>, <see cref="UnitStatus.NoPendingOperation"/> or
-    /// <see cref="UnitStatus.AlreadyCancelled"/>. Takes effect at the next point of observation: section A.7.
+    /// Cancels the save or load under way: <see cref="SavedStateStatus.Ok"/>, <see cref="SavedStateStatus.NoPendingOperation"/> or
+    /// <see cref="SavedStateStatus.AlreadyCancelled"/>. Takes effect at the next point of observation: section A.7.
     /// </summary>
-    public UnitStatus Cancel()
+    public SavedStateStatus Cancel()
     {
-        lock (_gate) return _run is { } run ? run.Cancel() : UnitStatus.NoPendingOperation;
+        lock (_gate) return _run is { } run ? run.Cancel() : SavedStateStatus.NoPendingOperation;
     }
 
     internal UnitRegistration? Find(UnitKey key) => Snapshot.FirstOrDefault(u => u.Key == key);
@@ -111,7 +112,7 @@ public sealed class UnitRegistry
         lock (_gate)
         {
             if (_run is not null)
-                throw new UnitException(UnitStatus.InvalidState, "a save or load of this guest is under way", "wait for it, or cancel it");
+                throw new UnitException(SavedStateStatus.InvalidState, "a save or load of this guest is under way", "wait for it, or cancel it");
             _run = run;
         }
     }
@@ -126,12 +127,12 @@ public sealed class UnitRegistry
 
     private static bool HasOwner(UnitKind kind) => kind is UnitKind.Device or UnitKind.Driver or UnitKind.Usb;
 
-    private static UnitException NotFound(string what) => new(UnitStatus.UnitNotFound, $"no unit {what} is registered");
+    private static UnitException NotFound(string what) => new(SavedStateStatus.UnitNotFound, $"no unit {what} is registered");
 
     private void CheckName(string name)
     {
-        if (name.Length == 0) throw new UnitException(UnitStatus.InvalidParameter, "a unit needs a name");
+        if (name.Length == 0) throw new UnitException(SavedStateStatus.InvalidParameter, "a unit needs a name");
         if (Encoding.UTF8.GetByteCount(name) is var octets && octets > _maxNameOctets)
-            throw new UnitException(UnitStatus.OutOfRange, $"unit name '{name}' has {octets} octets, at most {_maxNameOctets} are allowed");
+            throw new UnitException(SavedStateStatus.OutOfRange, $"unit name '{name}' has {octets} octets, at most {_maxNameOctets} are allowed");
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cutpoint.Formats.Ssm;
 
 namespace Cutpoint.Units;
 
@@ -24,7 +25,7 @@ public abstract class UnitRun : IAsyncDisposable
     public Exception? Fault { get; private set; }
 
     /// <summary>The number of <see cref="Fault"/>.</summary>
-    public UnitStatus Status => UnitException.StatusOf(Fault);
+    public SavedStateStatus Status => UnitException.StatusOf(Fault);
 
     private protected UnitRegistry Registry { get; }
 
@@ -32,15 +33,15 @@ public abstract class UnitRun : IAsyncDisposable
     /// Cancels the run at its next point of observation: before each unit is executed, in every sink, and at the end. Votes and preparations are not
     /// interrupted. See <see cref="UnitRegistry.Cancel"/> for what is returned.
     /// </summary>
-    public UnitStatus Cancel()
+    public SavedStateStatus Cancel()
     {
         lock (_gate)
         {
-            if (!_cancellable) return UnitStatus.NoPendingOperation;
-            if (_cancelled.IsCancellationRequested) return UnitStatus.AlreadyCancelled;
+            if (!_cancellable) return SavedStateStatus.NoPendingOperation;
+            if (_cancelled.IsCancellationRequested) return SavedStateStatus.AlreadyCancelled;
         }
         _cancelled.Cancel();
-        return UnitStatus.Ok;
+        return SavedStateStatus.Ok;
     }
 
     /// <summary>Ends the run if nobody did.</summary>
@@ -132,5 +133,5 @@ public abstract class UnitRun : IAsyncDisposable
         _cancelled.Dispose();
     }
 
-    private static UnitException Cancelled() => new(UnitStatus.Cancelled, "cancelled");
+    private static UnitException Cancelled() => new(SavedStateStatus.Cancelled, "cancelled");
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cutpoint.Formats.Ssm;
 
 namespace Cutpoint.Units;
 
@@ -90,7 +91,7 @@ public abstract class UnitSave : UnitRun
     {
         if (_outcome is not null) return _outcome;
         if (Phase != SavePhase.SaveExecuted)
-            Fail(new UnitException(UnitStatus.Cancelled, "the save was abandoned before its final pass"));
+            Fail(new UnitException(SavedStateStatus.Cancelled, "the save was abandoned before its final pass"));
         Phase = SavePhase.Completed;
         await TellAsync(
             nameof(UnitCallbacks.SaveDone),
@@ -109,7 +110,7 @@ public abstract class UnitSave : UnitRun
     private protected void Enter(SavePhase next, SavePhase required)
     {
         if (Fault is not null) throw Fault;
-        if (Phase != required) throw new UnitException(UnitStatus.InvalidState, $"a save in phase {Phase} cannot go on to {next}");
+        if (Phase != required) throw new UnitException(SavedStateStatus.InvalidState, $"a save in phase {Phase} cannot go on to {next}");
         Phase = next;
     }
 

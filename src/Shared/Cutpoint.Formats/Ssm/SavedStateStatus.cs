@@ -1,9 +1,9 @@
-namespace Cutpoint.Units;
+namespace Cutpoint.Formats.Ssm;
 
 /// <summary>
 /// Status numbers of the saved state contract: negative is an error, zero success, positive information. Source: saved state contract, section E.5.
 /// </summary>
-public enum UnitStatus
+public enum SavedStateStatus
 {
     /// <summary>Success; as a vote: satisfied.</summary>
     Ok = 0,
