@@ -93,6 +93,83 @@ public class BerGuestTests
     }
 
     [Fact]
+    public async Task Everything_the_format_has_no_place_for_is_kept()
+    {
+        var memory = new RecordedMemory();
+        memory.OnConfiguration(new QemuConfiguration("virt-7.2")
+        {
+            TargetPageBits = 14,
+            Capabilities = [QemuCapability.IgnoreShared, "other"],
+            Uuid = Guid.NewGuid().ToByteArray(),
+        });
+        memory.OnBlocks([new QemuRamBlock("ram", 1 << 16) { Address = ulong.MaxValue }, new QemuRamBlock("rom", 1 << 14)]);
+        memory.OnPage(1, 0, new byte[1 << 14]);
+        memory.OnZeroPage(0, 1 << 14);
+        var early = new DeviceSection("virtio-mem-early", 3, 1, 9, new byte[] { 1, 2, 3 }) { IsEarly = true };
+        var late = new DeviceSection("slirp", 0, 4, 1, ReadOnlyMemory<byte>.Empty);
+        var read = new RecordedMemory();
+        var file = Export(memory, [early, late], _attachments);
+        var guest = await BerGuestReader.ReadAsync(new MemoryStream(file), read);
+
+        Assert.Equal(memory.Configuration!.TargetPageBits, read.Configuration!.TargetPageBits);
+        Assert.Equal(memory.Configuration.Capabilities, read.Configuration.Capabilities);
+        Assert.Equal(memory.Configuration.Uuid.ToArray(), read.Configuration.Uuid.ToArray());
+        Assert.Equal(memory.Blocks, read.Blocks);
+        Assert.Equal([("virtio-mem-early", true), ("slirp", false)], guest.Devices.Select(device => (device.Name, device.IsEarly)));
+        Assert.Equal([1, 2, 3], guest.Devices[0].Payload.ToArray());
+        Assert.Equal(file, Export(read, guest.Devices, guest.Attachments));
+    }
+
+    [Fact]
+    public async Task Filled_pages_and_differences_become_whole_pages()
+    {
+        using var file = new MemoryStream();
+        using var values = new BerWriter(file);
+        var writer = new BerGuestWriter(values);
+        writer.Begin(new QemuConfiguration("pc"), [new QemuRamBlock("pc.ram", 8192)]);
+        var page = new byte[4096];
+        page[7] = 1;
+        writer.WritePage(0, 4096, page);
+        values.BeginConstructed(BerSnapshot.RamEntry);
+        values.WriteInteger(0L);
+        values.WriteInteger((long)(BerRamFlags.Zero | BerRamFlags.Continue));
+        values.WriteInteger(0xaaL);
+        values.EndConstructed();
+        values.BeginConstructed(BerSnapshot.RamEntry);
+        values.WriteInteger(4096L);
+        values.WriteInteger((long)(BerRamFlags.Xbzrle | BerRamFlags.Continue));
+        values.WriteOctetString([8, 2, 0xbb, 0xcc]);
+        values.EndConstructed();
+        writer.EndMemory();
+        writer.Complete();
+        values.Flush();
+
+        var read = new RecordedMemory { KeepsPages = true };
+        file.Position = 0;
+        await BerGuestReader.ReadAsync(file, read);
+        Assert.Equal(Enumerable.Repeat((byte)0xaa, 4096), read.Pages[1].Page);
+        page[8] = 0xbb;
+        page[9] = 0xcc;
+        Assert.Equal((0, 4096), (read.Pages[2].Block, read.Pages[2].Offset));
+        Assert.Equal(page, read.Pages[2].Page);
+
+        file.Position = 0;
+        var error = await Assert.ThrowsAsync<SnapshotException>(() => BerGuestReader.ReadAsync(file, new RecordedMemory()));
+        Assert.Contains("XBZRLE", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Attachments_do_not_take_the_names_of_others()
+    {
+        foreach (var name in new[] { "ram", BerGuest.ConfigurationName, BerGuest.DescriptionName })
+        {
+            var writer = new BerGuestWriter(new BerWriter(new System.Buffers.ArrayBufferWriter<byte>()));
+            var attachments = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = ReadOnlyMemory<byte>.Empty };
+            Assert.Throws<ArgumentException>(() => writer.Begin(new QemuConfiguration("pc"), [], attachments));
+        }
+    }
+
+    [Fact]
     public async Task A_file_cut_between_any_two_sections_is_refused()
     {
         var (memory, part) = await ReadStreamAsync();
@@ -196,6 +273,8 @@ public class BerGuestTests
 
         public bool HasEnded { get; private set; }
 
+        public bool KeepsPages { get; init; }
+
         public void OnConfiguration(QemuConfiguration configuration) => Configuration = configuration;
 
         public void OnBlocks(IReadOnlyList<QemuRamBlock> blocks) => Blocks = blocks;
@@ -203,6 +282,12 @@ public class BerGuestTests
         public void OnPage(int block, long offset, ReadOnlySpan<byte> page) => Pages.Add((block, offset, page.ToArray()));
 
         public void OnZeroPage(int block, long offset) => Pages.Add((block, offset, null));
+
+        public bool TryReadPage(int block, long offset, Span<byte> page)
+        {
+            if (KeepsPages) Pages.Last(kept => (kept.Block, kept.Offset) == (block, offset)).Page.CopyTo(page);
+            return KeepsPages;
+        }
 
         public void OnMemoryEnd() => HasEnded = true;
     }

@@ -284,7 +284,7 @@ public class BerSnapshotReaderTests
         BerSnapshotEvent.RamBlocks => string.Join(',', reader.RamBlocks),
         BerSnapshotEvent.RamEntry => string.Create(
             CultureInfo.InvariantCulture,
-            $"{reader.RamFlags} {reader.RamBlock} {reader.RamAddress} {reader.RamFill} {(IsPage(reader) ? Convert.ToHexString(reader.Contents) : "")}"),
+            $"{reader.RamFlags} {reader.RamBlock} {reader.RamAddress} {reader.RamFill} {Page(reader)}"),
         BerSnapshotEvent.GroupStart => $"{{ {reader.Tag}",
         BerSnapshotEvent.SubsectionStart => $"{reader.SubsectionName} {reader.SubsectionVersion}",
         BerSnapshotEvent.Integer => $"{reader.Path} {reader.Integer}",
@@ -293,7 +293,8 @@ public class BerSnapshotReaderTests
         _ => what.ToString(),
     };
 
-    private static bool IsPage(BerSnapshotReader reader) => reader.RamFlags == BerRamFlags.Page;
+    private static string Page(BerSnapshotReader reader) =>
+        reader.RamFlags == BerRamFlags.Page ? Convert.ToHexString(reader.Contents) : "";
 
     private static BerItem.Group ReadFirstState(BerSnapshotReader reader)
     {
