@@ -51,7 +51,8 @@ internal sealed class ExportOutput : IDisposable
                 throw new SnapshotException(ErrorCode.Usage, $"{path} is a directory", "give the path of a file") { IsPreflight = true };
             if (FileStatus.Of(full) is { IsRegular: false }) return new ExportOutput(full, null, new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0));
             // Through a symbolic link to what it names, so that the move replaces the file and not the link.
-            full = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+            var link = new FileInfo(full);
+            if (link.LinkTarget is not null) full = link.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
             var temporary = $"{full}.{Environment.ProcessId}.partial";
             File.Delete(temporary);
             return new ExportOutput(full, temporary, new FileStream(temporary, new FileStreamOptions

@@ -15,7 +15,7 @@ internal sealed record Exporter(StoredGuest Guest, ExportOutput Output, IProgres
     public ulong? Length { get; init; }
 
     /// <summary>Chunks read ahead: one for each processor, one being written, one to spare.</summary>
-    public static int Chunks => Environment.ProcessorCount + 2;
+    public static int Chunks { get; } = Environment.ProcessorCount + 2;
 
     /// <summary>Every page of some blocks in order of blocks and addresses.</summary>
     public IAsyncEnumerable<PageChunk> ReadAsync(IEnumerable<int> blocks, CancellationToken cancellation) =>

@@ -145,7 +145,7 @@ internal sealed class GuestLoad(
             await ((Task)fill).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
-        if (_machine.ProcessId is { } process && RamMapping.IsUntouched(process, [.. image.Files.Values])) return;
+        if (_machine.ProcessId is { } process && MappedFiles.AreUntouched(process, [.. image.Files.Values])) return;
         await _machine.DisposeAsync();
         _machine = await LaunchAsync(run, image.Files, cancellation);
     }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Cutpoint.Workers.Restore;
 
 /// <summary>Looks at how a process maps RAM files.</summary>
-internal static class RamMapping
+internal static class MappedFiles
 {
     /// <summary>
     /// True when it is certain that a process has never touched its mappings of some files. Then nothing it has was copied from a file before the file was
@@ -11,7 +11,7 @@ internal static class RamMapping
     /// </summary>
     /// <param name="process">The process.</param>
     /// <param name="paths">The files. Each must be mapped.</param>
-    public static bool IsUntouched(int process, IReadOnlyCollection<string> paths)
+    public static bool AreUntouched(int process, IReadOnlyCollection<string> paths)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         string? current = null;
