@@ -29,6 +29,7 @@ public sealed class QemuSession : IAsyncDisposable
     private Task _watch = Task.CompletedTask;
     private volatile bool _background;
     private volatile bool _keepStopped;
+    private volatile bool _closing;
     private bool _disposed;
 
     private QemuSession(
@@ -253,26 +254,13 @@ public sealed class QemuSession : IAsyncDisposable
     /// <summary>Says that the checkpoint is safe and the guest shall stay stopped: disposal does not continue it.</summary>
     public void KeepStopped() => _keepStopped = true;
 
-    /// <summary>Puts everything back and ends the session. Does not throw for a guest that is gone; see <see cref="Trouble"/>.</summary>
+    /// <summary>Puts everything back and ends the session. Does not throw; see <see cref="Trouble"/>.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
         _disposed = true;
-        if (_intent is { } intent && Loss is null)
-        {
-            try
-            {
-                var outcome = await FreezeRecovery.PutBackAsync(
-                    Monitor, intent, !_keepStopped, QmpClient.CommandDeadline, _options.Time, CancellationToken.None);
-                Trouble = outcome.Problem;
-                if (outcome.Problem is null) FreezeIntents.Remove(_intentPath!);
-            }
-            catch (SnapshotException problem)
-            {
-                // The intent stays: the guard tries on, and after it the next job.
-                Trouble = problem;
-            }
-        }
+        if (_intent is not null) await PutBackAsync(_intent, _intentPath!);
+        _closing = true;
         await Monitor.DisposeAsync();
         if (_intent is null) _guard.Dispose();
         await _watch;
@@ -283,6 +271,29 @@ public sealed class QemuSession : IAsyncDisposable
 
     /// <summary>What could not be put back by the disposal, or null.</summary>
     public SnapshotException? Trouble { get; private set; }
+
+    private async Task PutBackAsync(FreezeIntent intent, string path)
+    {
+        try
+        {
+            if (!Monitor.Ended.IsCompleted)
+            {
+                var outcome = await FreezeRecovery.PutBackAsync(
+                    Monitor, intent, !_keepStopped, QmpClient.CommandDeadline, _options.Time, CancellationToken.None);
+                Trouble = outcome.Problem;
+                if (outcome.Problem is null) FreezeIntents.Remove(path);
+            }
+        }
+        catch (SnapshotException problem)
+        {
+            // The intent stays: the guard tries on, and after it the next job.
+            Trouble = problem;
+        }
+        if (!Monitor.Ended.IsCompleted) return;
+        // The guard or the guest was quicker, or both are gone; the watch finds out, and does what is left to do.
+        await _watch;
+        Trouble = File.Exists(path) ? Loss : null;
+    }
 
     private void Check()
     {
@@ -327,7 +338,7 @@ public sealed class QemuSession : IAsyncDisposable
     private async Task WatchAsync()
     {
         await Monitor.Ended;
-        if (_disposed) return;
+        if (_closing) return;
         SnapshotException loss;
         try
         {

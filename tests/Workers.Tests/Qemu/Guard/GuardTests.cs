@@ -265,6 +265,26 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public async Task Ending_a_session_whose_guard_or_guest_was_quicker_is_no_trouble()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var session = await QemuSession.ConnectAsync(
+            guest.Socket, guest.SessionOptions with { FreezeLimit = TimeSpan.FromMilliseconds(1) }, default);
+        await session.StopAsync(default);
+        await guest.WaitUntilItCountsAsync();
+        await session.DisposeAsync();
+        Assert.Null(session.Trouble);
+        Assert.Contains("the freeze limit of 1 ms was reached", session.Loss!.Message, StringComparison.Ordinal);
+
+        session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        await session.StopAsync(default);
+        guest.Kill();
+        await session.DisposeAsync();
+        Assert.Null(session.Trouble);
+        Assert.Empty(Directory.GetFiles(guest.SessionOptions.Intents.Directory));
+    }
+
+    [Fact]
     public async Task A_guard_that_cannot_be_started_is_a_preflight_error()
     {
         await using var guest = await ToyGuest.StartAsync();
