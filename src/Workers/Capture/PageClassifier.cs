@@ -7,6 +7,7 @@ namespace Cutpoint.Workers.Capture;
 /// <summary>
 /// Decides what of a page is worth storing: nothing when it is what was emitted last, a mask bit when it has become zero, its octets otherwise. The hash
 /// kept is over the very octets that will be stored, and the table is written before the chunk goes on: who compares the page next compares with them.
+/// Methods that handle UInt128 are never compiled ahead, so the two that run for every page are optimised at their first call.
 /// </summary>
 internal sealed unsafe class PageClassifier(PageHasher hasher)
 {
@@ -14,7 +15,7 @@ internal sealed unsafe class PageClassifier(PageHasher hasher)
     /// Classifies the pages of a chunk, moves those that stay together, writes their hashes into chunk and table, and drops extents that hold nothing new.
     /// </summary>
     /// <returns>Pages that stay, and pages that have become zero.</returns>
-    [SkipLocalsInit]
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public (int Changed, int Zeroed) Classify(PageChunk chunk, PageHashTable table)
     {
         Span<ExtentPages> extents = stackalloc ExtentPages[Paging.ExtentsPerSection];
@@ -65,6 +66,7 @@ internal sealed unsafe class PageClassifier(PageHasher hasher)
     }
 
     /// <summary>Which pages of an extent differ from what was emitted last. Changes nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ExtentPages Compare(int extent, ReadOnlySpan<byte> pages, ReadOnlySpan<UInt128> known)
     {
         ulong present = 0, zero = 0;
