@@ -1,0 +1,50 @@
+using Cutpoint.Compression;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Repository;
+using Cutpoint.Workers.Capture;
+
+namespace Cutpoint.Workers.Tests.Capture;
+
+/// <summary>A store in front of another one that lets a test look, wait and fail.</summary>
+internal sealed class HookedStore(IGuestStore inner) : IGuestStore
+{
+    public Func<Task> OnAppend { get; set; } = () => Task.CompletedTask;
+
+    public Action OnEncode { get; set; } = () => { };
+
+    public PageHasher Hasher => inner.Hasher;
+
+    public EncodedSection Encode(PageChunk chunk)
+    {
+        try
+        {
+            OnEncode();
+        }
+        catch
+        {
+            chunk.Dispose();
+            throw;
+        }
+        return inner.Encode(chunk);
+    }
+
+    public async ValueTask AppendAsync(EncodedSection section, CancellationToken cancellation)
+    {
+        try
+        {
+            await OnAppend().WaitAsync(cancellation);
+        }
+        catch
+        {
+            section.Dispose();
+            throw;
+        }
+        await inner.AppendAsync(section, cancellation);
+    }
+
+    public ValueTask AppendAsync(DeviceState device, CancellationToken cancellation) => inner.AppendAsync(device, cancellation);
+
+    public ValueTask SealAsync(GuestDescription description, GuestRecord record, CancellationToken cancellation) =>
+        inner.SealAsync(description, record, cancellation);
+}
