@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Guests;
 using Cutpoint.Units;
 using Cutpoint.Workers.Export;
@@ -46,7 +47,7 @@ internal sealed class StoredSections(StoredGuest guest, UnitRegistry units) : IU
         {
             if (skip || await source.IsAtEndAsync(cancellation)) return;
         }
-        throw new UnitException(UnitStatus.LoadedTooLittle, $"unit {source.Key} did not take all of its state", "restore it with the release that saved it");
+        throw new UnitException(SavedStateStatus.LoadedTooLittle, $"unit {source.Key} did not take all of its state", "restore it with the release that saved it");
     }
 
     public async ValueTask DisposeAsync()
@@ -66,7 +67,7 @@ internal sealed class StoredSections(StoredGuest guest, UnitRegistry units) : IU
 
         public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-        private UnitException Wrong(string what) => new(UnitStatus.UnitFormatChanged, $"the checkpoint holds {what} for unit {key}", "restore it into the same kind of guest");
+        private UnitException Wrong(string what) => new(SavedStateStatus.UnitFormatChanged, $"the checkpoint holds {what} for unit {key}", "restore it into the same kind of guest");
     }
 
     private sealed class PageSource(UnitKey key, IAsyncEnumerator<PageChunk> pages, Action<long> consumed) : Source(key)

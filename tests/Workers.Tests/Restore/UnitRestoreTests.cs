@@ -1,3 +1,4 @@
+using Cutpoint.Formats.Ssm;
 using Cutpoint.Guests;
 using Cutpoint.Repository;
 using Cutpoint.Units;
@@ -35,6 +36,6 @@ public sealed class UnitRestoreTests
         using var other = new ReferenceGuest("b", ReferenceOptions.Parse(GuestUri.Parse("reference:b?ram=8MiB&paused")), TimeProvider.System);
         await using var opened = await run.Repository.OpenCheckpointAsync(checkpoint, default);
         var refused = await Assert.ThrowsAsync<UnitException>(() => UnitRestore.RunAsync(opened.Guest(null), other.Units, new LoadOptions(), default));
-        Assert.Equal((UnitStatus.LoadMemorySizeMismatch, ErrorCode.Incompatible), (refused.Status, refused.Code));
+        Assert.Equal((SavedStateStatus.LoadMemorySizeMismatch, ErrorCode.Incompatible), (refused.Status, refused.Code));
     }
 }
