@@ -40,6 +40,7 @@ internal static class CommandLine
             ShowCommand.Create(),
             RestoreCommand.Create(),
             ExportCommand.Create(),
+            ImportCommand.Create(),
             InspectCommand.Create(),
             VerifyCommand.Create(),
             ForgetCommand.Create(),

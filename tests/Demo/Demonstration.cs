@@ -21,6 +21,7 @@ internal sealed class Demonstration(string directory, CancellationToken cancella
         var shared = new GuestOptions { DefaultDevices = true };
         var alone = new GuestOptions { Ram = GuestRam.Private };
 
+        Console.WriteLine("Cutpoint's main job, with the executable a user would call and two guests that check their own memory.");
         var a = await _stage.RunAsync("boot a Linux guest of 256 MiB + 8 KiB, RAM in a shared file, default devices", () => BootAsync(shared, "a"));
         var b = await _stage.RunAsync("boot another one, RAM private, -nodefaults", () => BootAsync(alone, "b"));
         await _stage.RunAsync("cutpoint init", () => _cutpoint.QueryAsync(cancellation, "init"));
@@ -41,7 +42,7 @@ internal sealed class Demonstration(string directory, CancellationToken cancella
         await RestoreAsync("cutpoint restore stream --launch: guest b goes on counting", "stream", stream);
         await RestoreAsync("cutpoint restore direct --launch: guest a goes on counting", "direct", direct);
         await _stage.RunAsync("export as BER; openssl and cutpoint walk it", ExportBerAsync);
-        await _stage.RunAsync("cutpoint export --format qemu | qemu -incoming exec:cat: the same guest again", () => PipeAsync(shared, direct));
+        await _stage.RunAsync("cutpoint export --format qemu | qemu -incoming fd:0: the same guest again", () => PipeAsync(shared, direct));
         await _stage.RunAsync("cutpoint verify reads every byte", async () =>
         {
             var watch = Stopwatch.StartNew();
@@ -77,7 +78,14 @@ internal sealed class Demonstration(string directory, CancellationToken cancella
     {
         var before = guest.Serial.Counts[^1];
         var watch = Stopwatch.StartNew();
-        await ShownAsync("take", guest.Uri, "--name", transport, "--transport", transport);
+        try
+        {
+            await ShownAsync("take", guest.Uri, "--name", transport, "--transport", transport);
+        }
+        catch (DemoException exception) when (!guest.IsAlive)
+        {
+            throw new DemoException($"{exception.Message}; QEMU has ended: {await guest.Errors}");
+        }
         var wall = watch.Elapsed;
         var one = (await _cutpoint.QueryAsync(cancellation, "show", transport))["guests"]![0]!;
         if ((string?)one["transport"] != transport) throw new DemoException($"{what}: it went over {one["transport"]}");
@@ -120,7 +128,7 @@ internal sealed class Demonstration(string directory, CancellationToken cancella
         var start = _cutpoint.Command();
         start.FileName = "/bin/sh";
         start.ArgumentList.Add("-c");
-        start.ArgumentList.Add($"{GuestKit.Executable} export direct --format qemu -o - | exec qemu-system-x86_64 {qemu} -incoming exec:cat");
+        start.ArgumentList.Add($"{GuestKit.Executable} export direct --format qemu -o - | exec qemu-system-x86_64 {qemu} -incoming fd:0");
         using var process = Process.Start(start)!;
         try
         {

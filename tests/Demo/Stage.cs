@@ -17,9 +17,9 @@ internal sealed class Stage(int count)
         try
         {
             var result = await step();
-            _done++;
             if (_terminal) Console.Write("\e[K");
-            Console.WriteLine($"{Line(what),-100} {watch.Elapsed.TotalSeconds,6:F1} s");
+            Console.WriteLine($"{Line(what),-108} {watch.Elapsed.TotalSeconds,6:F1} s");
+            _done++;
             return result;
         }
         catch (Exception exception) when (exception is not DemoException)
@@ -46,7 +46,7 @@ internal sealed class Stage(int count)
 
     private string Line(string what)
     {
-        var full = _done * Width / count;
+        var full = (_done + 1) * Width / count;
         return $"[{new string('#', full)}{new string('.', Width - full)}] {_done + 1,2}/{count} {what}";
     }
 }

@@ -72,6 +72,9 @@ public sealed class Guest : IAsyncDisposable
         }
     }
 
+    /// <summary>What QEMU said on its standard error; complete once it has ended.</summary>
+    public Task<string> Errors => _errors;
+
     /// <summary>Executes a QMP command on a connection of its own.</summary>
     public Task<JsonNode?> ExecuteAsync(string command, JsonObject? arguments, CancellationToken cancellation) =>
         QmpProbe.ExecuteAsync(Monitor, command, arguments, cancellation);
@@ -97,7 +100,7 @@ public sealed class Guest : IAsyncDisposable
             try
             {
                 var command = File.ReadAllText(Path.Combine(directory, "cmdline"));
-                if (command.Contains("qemu", StringComparison.Ordinal) && command.Contains(monitor, StringComparison.Ordinal)) return id;
+                if (command.StartsWith("qemu", StringComparison.Ordinal) && command.Contains(monitor, StringComparison.Ordinal)) return id;
             }
             catch (IOException)
             {

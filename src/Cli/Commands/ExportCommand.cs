@@ -28,7 +28,7 @@ internal static class ExportCommand
             "export", "Write a stored guest as a file of another program",
             """
             cutpoint export latest --format ber -o guest.ber
-            cutpoint export latest --format qemu | qemu-system-x86_64 ... -incoming exec:cat
+            cutpoint export latest --format qemu | qemu-system-x86_64 ... -incoming fd:0
             cutpoint export latest --format raw --begin 0x100000 --length 0x1000 -o page
             """) { id, guest, format, output, begin, length };
         command.SetAction((parsed, cancellation) => RunAsync(

@@ -60,7 +60,7 @@ internal static class TakeCommand
                 JobId = "",
                 Guests = Name(parsed.GetValue(guests)!),
                 Name = parsed.GetValue(name),
-                Labels = parsed.GetValue(labels)!.ToDictionary(),
+                Labels = Value.Labels(parsed.GetValue(labels)!),
                 Codec = parsed.GetValue(codec).ToString(),
                 Options = new CaptureOptions
                 {

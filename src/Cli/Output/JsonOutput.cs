@@ -34,6 +34,7 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(ShownCheckpoint))]
 [JsonSerializable(typeof(RestoreResult))]
 [JsonSerializable(typeof(ExportResult))]
+[JsonSerializable(typeof(ImportedFile))]
 [JsonSerializable(typeof(FileInspection))]
 [JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(ForgetResult))]

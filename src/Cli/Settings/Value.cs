@@ -51,6 +51,14 @@ internal static class Value
         return equals > 0 ? new(text[..equals], text[(equals + 1)..]) : throw Wrong(text, "a label", "key=value");
     }
 
+    /// <summary>Labels by their keys; of two with one key the last counts.</summary>
+    public static Dictionary<string, string> Labels(KeyValuePair<string, string>[] labels)
+    {
+        var byKey = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (key, value) in labels) byKey[key] = value;
+        return byKey;
+    }
+
     /// <summary>One of the names of an enumeration, in lower case.</summary>
     public static T Choice<T>(string text)
         where T : struct, Enum =>
