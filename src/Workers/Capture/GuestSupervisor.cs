@@ -39,6 +39,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
 
     private IGuestCapture Capture => _capture ?? throw new InvalidOperationException("the guest is not open");
 
+    /// <summary>What the guest is, called as the job calls it: a driver cannot know which names the other guests have.</summary>
+    private GuestDescription Description => Capture.Description with { Name = _context.Guest };
+
     private CaptureGraph Graph => _graph ?? throw new InvalidOperationException("the capture has not begun");
 
     /// <inheritdoc/>
@@ -89,8 +92,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     {
         if (_graph is null)
         {
-            _store = await _context.OpenStore(Capture.Description, cancellation);
-            _graph = new CaptureGraph(Capture.Description, _store, _sizes ?? CaptureGraphOptions.For(_options), Time);
+            _store = await _context.OpenStore(Description, cancellation);
+            _graph = new CaptureGraph(Description, _store, _sizes ?? CaptureGraphOptions.For(_options), Time);
             await Capture.BeginAsync(_graph, cancellation);
         }
         if (_save is not null) return;
@@ -183,7 +186,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         var final = _finalPass! with { BytesStored = _finalPass!.BytesStored + timing.BytesStored };
         _passes.Add(final);
         await _store!.SealAsync(
-            Capture.Description,
+            Description,
             new GuestRecord { Transport = Capture.Transport, Strategy = Capture.Strategy, Reason = Capture.Reason, Passes = [.. _passes], Cut = _cut },
             limits.Token);
         await ReportAsync(new GuestDrained(_context.JobId, _context.Guest, final));
