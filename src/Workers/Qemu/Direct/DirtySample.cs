@@ -3,7 +3,7 @@ namespace Cutpoint.Workers.Qemu.Direct;
 /// <summary>What a look at a part of a block tells about all of it.</summary>
 /// <param name="Dirty">Pages that differ, of those looked at.</param>
 /// <param name="Looked">Pages looked at.</param>
-/// <param name="Pages">Pages of the block that are no hole.</param>
+/// <param name="Pages">Pages of the extents that are no hole.</param>
 internal readonly record struct DirtySample(long Dirty, long Looked, long Pages)
 {
     /// <summary>

@@ -131,8 +131,10 @@ internal sealed class RamReader : IDisposable
         var chosen = new List<int>(Math.Min(all, extents + 1));
         // The phase moves from sample to sample, so that a guest that writes in the same stride is not missed each time.
         var phase = (int)(unchecked(_samples++ * 2654435761u) % (uint)stride);
+        long pages = 0;
         for (var (extent, n) = (data.Next(0), 0); extent >= 0; extent = data.Next(extent + 1), n++)
         {
+            pages += _ram.SizeOf(extent) / Paging.PageSize;
             if (n % stride == phase) chosen.Add(extent);
         }
         long dirty = 0, looked = 0;
@@ -148,7 +150,7 @@ internal sealed class RamReader : IDisposable
             }
             return Task.CompletedTask;
         }, cancellation);
-        return new DirtySample(dirty, looked, (long)all * Paging.PagesPerExtent);
+        return new DirtySample(dirty, looked, pages);
     }
 
     public unsafe void Dispose()

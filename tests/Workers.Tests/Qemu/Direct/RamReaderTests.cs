@@ -1,0 +1,159 @@
+using Cutpoint.Guests;
+using Cutpoint.Workers.Capture;
+using Cutpoint.Workers.Qemu.Direct;
+using Cutpoint.Workers.Tests.Capture;
+
+namespace Cutpoint.Workers.Tests.Qemu.Direct;
+
+/// <summary>RAM in a file on tmpfs, as a guest shares it; the guest is a thread that writes to it.</summary>
+public sealed class RamReaderTests : IAsyncDisposable
+{
+    private const int Pages = (40 * Paging.PagesPerExtent) + 2;
+    private readonly string _path = Path.Combine("/dev/shm", $"cutpoint-test-{Guid.NewGuid():n}");
+    private readonly FileStream _file;
+    private readonly MemoryStore _store = new();
+    private readonly CaptureGraph _graph;
+    private readonly PageImage _image = new(Pages);
+    private readonly SharedRam _ram;
+    private readonly RamReader _reader;
+
+    public RamReaderTests()
+    {
+        _file = new FileStream(_path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite, 1);
+        _file.SetLength((long)Pages * Paging.PageSize);
+        var guest = new GuestDescription { Driver = "test", Name = "g", Uri = "test:g", Blocks = [new RamBlock("ram", _file.Length)] };
+        _graph = new CaptureGraph(guest, new ImageStore(_store, _image), new CaptureGraphOptions { Chunks = 8, CutChunks = 8 }, TimeProvider.System);
+        _ram = SharedRam.Open("ram", _path, 0, _file.Length);
+        _reader = new RamReader(_ram, new PageHashTracker(), 2);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _reader.Dispose();
+        _ram.Dispose();
+        await _graph.DisposeAsync();
+        _store.Dispose();
+        await _file.DisposeAsync();
+        File.Delete(_path);
+    }
+
+    [Fact]
+    public async Task Pages_that_flip_between_two_contents_while_they_are_read_are_stored_as_they_stand_at_the_stop()
+    {
+        for (var page = 0; page < Pages; page += 3) Write(page, (byte)(1 + (page % 200)));
+        using var stop = new CancellationTokenSource();
+        var mutator = Task.Run(() => Flip(stop.Token));
+        var sink = _graph.Block(0);
+        await _reader.ReadAllAsync(sink, default);
+        for (var pass = 0; pass < 10; pass++) await _reader.ReadChangesAsync(sink, null, default);
+        await stop.CancelAsync();
+        await mutator;
+        await StopAndCheckAsync();
+    }
+
+    [Fact]
+    public async Task Memory_given_back_while_the_guest_runs_is_zero_in_the_checkpoint_and_is_not_allocated_by_reading()
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        await _reader.ReadAllAsync(_graph.Block(0), default);
+        // Truncate and extend punches everything behind.
+        _file.SetLength(5L * Paging.ExtentSize);
+        _file.SetLength((long)Pages * Paging.PageSize);
+        Write(Pages - 1, 9);
+        var before = AllocatedBytes();
+        await StopAndCheckAsync();
+        Assert.Equal(before, AllocatedBytes());
+    }
+
+    [Fact]
+    public async Task Holes_are_neither_stored_nor_allocated()
+    {
+        Write(5, 1);
+        Write((20 * Paging.PagesPerExtent) + 63, 2);
+        var before = AllocatedBytes();
+        await _reader.ReadAllAsync(_graph.Block(0), default);
+        await StopAndCheckAsync();
+        Assert.Equal(2, _image.Stored);
+        Assert.Equal(before, AllocatedBytes());
+    }
+
+    [Fact]
+    public async Task A_sample_tells_how_much_has_changed()
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        var sink = _graph.Block(0);
+        await _reader.ReadAllAsync(sink, default);
+        Assert.InRange((await _reader.SampleAsync(sink, 20, default)).Expected, 1, Pages / 20);
+        for (var page = 0; page < Pages; page += 2) Write(page, 8);
+        Assert.InRange((await _reader.SampleAsync(sink, 20, default)).Expected, Pages * 4 / 10, Pages * 6 / 10);
+        Assert.Equal(Pages / 2, (await _reader.SampleAsync(sink, 1000, default)).Expected);
+    }
+
+    [Fact]
+    public async Task A_file_cut_short_while_it_is_read_is_an_error_that_names_it()
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        await _reader.ReadAllAsync(_graph.Block(0), default);
+        _file.SetLength(3L * Paging.ExtentSize);
+        foreach (var read in new Func<Task>[]
+        {
+            () => _reader.ReadChangesAsync(_graph.Block(0), null, default),
+            () => _reader.ReadAllAsync(_graph.Block(0), default),
+            () => Task.Run(() => _ram.Map().Dispose()),
+        })
+        {
+            var error = await Assert.ThrowsAsync<SnapshotException>(read);
+            Assert.Contains(_path, error.Message, StringComparison.Ordinal);
+            Assert.Contains("cut short", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_file_shorter_than_its_block_is_refused_before_anything_is_read()
+    {
+        var error = Assert.Throws<SnapshotException>(() => SharedRam.Open("ram", _path, 0, _file.Length + Paging.PageSize));
+        Assert.Contains(_path, error.Message, StringComparison.Ordinal);
+    }
+
+    private async Task StopAndCheckAsync()
+    {
+        await _graph.EnterCutAsync(default);
+        using (var mapping = _ram.Map()) await _reader.ReadChangesAsync(_graph.Block(0), mapping, default);
+        _graph.LeaveCut();
+        await _graph.DrainAsync(default);
+        var truth = new byte[_file.Length];
+        _file.Position = 0;
+        await _file.ReadExactlyAsync(truth);
+        _image.AssertEquals(truth);
+    }
+
+    private void Flip(CancellationToken stop)
+    {
+        var random = new Random(1);
+        var half = new byte[Paging.PageSize / 2];
+        for (var n = 0; !stop.IsCancellationRequested; n++)
+        {
+            var page = random.Next(Pages);
+            // Half a page at a time, so that a reader can meet a torn one.
+            half.AsSpan().Fill((byte)(n % 5 == 0 ? 0 : (n & 1) + 100));
+            RandomAccess.Write(_file.SafeFileHandle, half, (long)page * Paging.PageSize);
+            if (n % 7 == 0) Thread.Yield();
+            RandomAccess.Write(_file.SafeFileHandle, half, ((long)page * Paging.PageSize) + half.Length);
+        }
+    }
+
+    private void Write(int page, byte content)
+    {
+        Span<byte> octets = stackalloc byte[Paging.PageSize];
+        octets.Fill(content);
+        RandomAccess.Write(_file.SafeFileHandle, octets, (long)page * Paging.PageSize);
+    }
+
+    /// <summary>What the file really occupies.</summary>
+    private long AllocatedBytes()
+    {
+        using var du = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%b", _path]) { RedirectStandardOutput = true })!;
+        return long.Parse(du.StandardOutput.ReadToEnd(), System.Globalization.CultureInfo.InvariantCulture) * 512;
+    }
+}
