@@ -42,7 +42,9 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
         try
         {
             if (chunk.Block != number) throw new ArgumentException($"the chunk is of block {chunk.Block}, the sink of block {number}", nameof(chunk));
-            graph.Count(chunk.PageCount);
+            var looked = chunk.PageCount;
+            foreach (var extent in chunk.Extents) looked += extent.ZeroCount;
+            graph.Count(looked);
             pages = graph.Classifier.Classify(chunk, hashes);
             _written((long)pages.Changed * Paging.PageSize);
         }

@@ -97,11 +97,21 @@ internal sealed class CaptureRun : IAsyncDisposable
         {
             T expected => expected,
             GuestFailed failed => throw failed.Error.ToException(),
+            GuestClosed => throw new SnapshotException(ErrorCode.Cancelled, "closed"),
             _ => throw new InvalidOperationException($"{report} instead of {typeof(T).Name}"),
         };
     }
 
     public Task<GuestClosed> CloseAsync(bool keep = false) => AskAsync<GuestClosed>(new CloseGuest("j", Guest, keep));
+
+    /// <summary>Closes a guest whose capture has failed, however far it came, and reads what the worker still has to say.</summary>
+    public async Task FinishAsync()
+    {
+        await SendAsync(new CloseGuest("j", Guest, Keep: false));
+        using var late = new CancellationTokenSource(Patience);
+        do Reports.Add(await _worker.ReceiveAsync(late.Token));
+        while (Reports[^1] is not GuestClosed);
+    }
 
     /// <summary>The octets of a RAM block as stored.</summary>
     public async Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, int block)
