@@ -314,4 +314,39 @@ public class JobTests
         Assert.Empty(await reader.Guest(null).ReadStateAsync(devices[1], default));
         await repository.AssertSoundAsync();
     }
+
+    [Fact]
+    public async Task Jobs_readers_and_collections_side_by_side_lose_nothing_and_leave_nothing()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var done = new CancellationTokenSource();
+        var collecting = Task.Run(async () =>
+        {
+            await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
+            while (!done.IsCancellationRequested)
+            {
+                var report = await open.CollectGarbageAsync(false, default);
+                Assert.Empty(report.DeadJobs);
+                Assert.Empty(report.LeftoverPacks);
+            }
+        });
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(worker => Task.Run(async () =>
+        {
+            await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
+            for (var round = 0; round < 12; round++)
+            {
+                // Few different contents, so that jobs find each other's sections while those are being forgotten.
+                using var model = new GuestModel(round % 3, new RamBlock("ram", 40 * Paging.PageSize)).Fill(50);
+                var taken = await model.TakeAsync(open);
+                await using (var reader = await open.OpenCheckpointAsync(taken, default)) await model.AssertEqualAsync(reader.Guest(null));
+                if (round < 11) await open.ForgetAsync(taken.Id, default);
+            }
+        })));
+        await done.CancelAsync();
+        await collecting;
+        Assert.Equal(4, (await repository.Open.ListAsync(default)).Count);
+        await repository.AssertSoundAsync();
+        await repository.Open.CollectGarbageAsync(false, default);
+        Assert.Empty(await repository.Open.ExamineAsync(default));
+    }
 }

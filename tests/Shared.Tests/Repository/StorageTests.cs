@@ -73,7 +73,13 @@ public class StorageTests(ITestOutputHelper output)
         var location = RepositoryLocation.Parse(mount.File("r"));
         using var model = new GuestModel(4, Ram).Fill(50);
         await using (var repository = await DirectoryRepository.InitAsync(location, TimeProvider.System, default)) await model.TakeAsync(repository);
-        mount.MakeReadOnly();
+        await File.WriteAllBytesAsync(mount.File("r/catalog.db-wal"), [1, 2, 3]);
+        mount.Remount("ro");
+        var unclean = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.OpenAsync(location, TimeProvider.System, default));
+        Assert.Contains("open the repository once where it can be written", unclean.Advice, StringComparison.Ordinal);
+        mount.Remount("rw");
+        File.Delete(mount.File("r/catalog.db-wal"));
+        mount.Remount("ro");
         await using var open = await DirectoryRepository.OpenAsync(location, TimeProvider.System, default);
         Assert.True(open.IsReadOnly);
         var taken = await open.ResolveAsync("latest", default);
@@ -123,7 +129,7 @@ public class StorageTests(ITestOutputHelper output)
 
         public string File(string name) => _directory.File(name);
 
-        public void MakeReadOnly() => Assert.True(Run("mount", "-o", "remount,ro", _directory));
+        public void Remount(string mode) => Assert.True(Run("mount", "-o", $"remount,{mode}", _directory));
 
         public void Dispose()
         {

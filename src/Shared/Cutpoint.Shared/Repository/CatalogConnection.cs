@@ -37,6 +37,12 @@ internal sealed class CatalogConnection : IDisposable
         {
             throw new SnapshotException(ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
         }
+        if (isReadOnly && new FileInfo(path + "-wal") is { Exists: true, Length: > 0 })
+        {
+            // Taken without its log the catalog would lack what was committed last, silently.
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"the catalog {path} was not closed by its last user and cannot be written now", "open the repository once where it can be written");
+        }
         if (create)
         {
             // SQLite takes an empty file for a new database, and gives its log the mode of the database.

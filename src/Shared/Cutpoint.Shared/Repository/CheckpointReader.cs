@@ -7,13 +7,21 @@ public sealed class CheckpointReader : IAsyncDisposable
 {
     private readonly DirectoryRepository _repository;
     private readonly JobRegistration? _registration;
+    private readonly PackFiles _files;
     private readonly SectionReader _reader;
 
     internal CheckpointReader(
-        DirectoryRepository repository, JobRegistration? registration, SectionReader reader, CheckpointInfo info, string record, IReadOnlyList<GuestReader> guests)
+        DirectoryRepository repository,
+        JobRegistration? registration,
+        PackFiles files,
+        SectionReader reader,
+        CheckpointInfo info,
+        string record,
+        IReadOnlyList<GuestReader> guests)
     {
         _repository = repository;
         _registration = registration;
+        _files = files;
         _reader = reader;
         Info = info;
         Record = record;
@@ -50,6 +58,7 @@ public sealed class CheckpointReader : IAsyncDisposable
     {
         foreach (var guest in Guests) guest.Close();
         _reader.Dispose();
+        _files.Dispose();
         if (_registration is null) return ValueTask.CompletedTask;
         using (_registration) _repository.Catalog.Unpin(_registration.Id);
         return ValueTask.CompletedTask;

@@ -162,7 +162,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
-            throw StorageError.Translate(error, _repository.Packs.Directory, "remove packs of");
+            throw StorageError.Translate(error, _repository.Paths.Packs, "remove packs of");
         }
         finally
         {
@@ -243,31 +243,31 @@ public sealed class CheckpointWriter : IAsyncDisposable
         if (_pack is not null && _pack.Length + length > _options.PackSize) FinishPack();
         if (_pack is not null) return _pack;
         var id = new PackId(Id, _paths.Count + 1);
-        _paths.Add(Path.Combine(_repository.Packs.Directory, id.FileName));
-        return _pack = PackWriter.Create(_repository.Packs.Directory, new PackHeader(_repository.Id, id));
+        _paths.Add(Path.Combine(_repository.Paths.Packs, id.FileName));
+        return _pack = PackWriter.Create(_repository.Paths.Packs, new PackHeader(_repository.Id, id));
     }
 
-    /// <summary>Finishes the pack and makes it durable beside the work that goes on. An error of that comes up with the next call that waits for it.</summary>
+    /// <summary>
+    /// Finishes the pack and makes it durable beside the work that goes on. Waits for the pack before it, so that no more than two are ever on their way to
+    /// the disk and its errors come up here.
+    /// </summary>
     private void FinishPack()
     {
+        _flushing.GetAwaiter().GetResult();
         var pack = _pack!;
         pack.Finish();
         _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
         _pack = null;
-        var before = _flushing;
-        _flushing = Task.Run(async () =>
+        _flushing = Task.Run(() =>
         {
-            using (pack)
-            {
-                await before.ConfigureAwait(false);
-                pack.Flush();
-            }
+            using (pack) pack.Flush();
         });
     }
 
     private CheckpointInfo Commit(CancellationToken cancellation)
     {
-        using var reader = new SectionReader(_repository.Packs);
+        using var files = new PackFiles(_repository.Paths.Packs);
+        using var reader = new SectionReader(files);
         foreach (var guest in _guests) new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
         cancellation.ThrowIfCancellationRequested();
 

@@ -48,7 +48,13 @@ public sealed partial class DirectoryRepository
     /// <param name="progress">Told how many octets were read of how many.</param>
     /// <param name="cancellation">Cancels the call.</param>
     public Task<VerifyReport> VerifyAsync(IReadOnlyList<CheckpointInfo>? checkpoints, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
-        Task.Run(() => new RepositoryVerification(this, progress).Run(checkpoints, cancellation), cancellation);
+        Task.Run(
+        () =>
+        {
+            using var verification = new RepositoryVerification(this, progress);
+            return verification.Run(checkpoints, cancellation);
+        },
+        cancellation);
 
     /// <summary>
     /// Rebuilds the catalog from the packs. The old one is kept beside it as <c>catalog.db.damaged</c>. Torn tails of packs are cut.

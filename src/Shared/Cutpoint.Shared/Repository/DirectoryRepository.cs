@@ -20,7 +20,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         Id = file.RepositoryId;
         Hasher = new PageHasher(file.HashSecret);
         Catalog = new Catalog(catalog);
-        Packs = new PackFiles(paths.Packs);
     }
 
     /// <summary>The repository's name for programs.</summary>
@@ -42,8 +41,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
 
     internal Catalog Catalog { get; }
 
-    internal PackFiles Packs { get; }
-
     internal DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>Creates a repository and opens it. The directory is created when it is not there; else it must be empty.</summary>
@@ -61,6 +58,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
                 throw new SnapshotException(ErrorCode.Usage, $"{paths.Root} is not empty", "name a directory that is empty or not there") { IsPreflight = true };
             }
             PosixFile.CreateDirectory(paths.Root);
+            File.SetUnixFileMode(paths.Root, PosixFile.DirectoryMode);
             paths.CreateAll();
             using (CatalogConnection.Open(paths.Catalog, create: true))
             {
@@ -139,28 +137,31 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         cancellation.ThrowIfCancellationRequested();
         // Nothing can be collected where nothing can be written, so nothing has to be kept either.
         var registration = IsReadOnly ? null : JobRegistration.Create(Paths.Jobs, "read", _time);
-        var reader = new SectionReader(Packs);
+        // The files belong to the reader, not to the repository: an open pack that was collected would keep its space.
+        var files = new PackFiles(Paths.Packs);
+        var reader = new SectionReader(files);
         try
         {
             if (registration is not null && !Catalog.PinCheckpoint(checkpoint.Id, registration.Id))
                 throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {checkpoint.Id} was forgotten meanwhile", "look at 'cutpoint list'");
             var place = Catalog.FindCommit(checkpoint.Id);
             var record = "";
-            var info = Packs.Read(place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
+            var info = files.Read(place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
             if (info.Root != checkpoint.Root) throw Contradiction(checkpoint.Id, "commit record");
             var guests = new List<GuestReader>();
             foreach (var guest in info.Guests)
             {
                 var at = Catalog.FindManifest(info.Id, guest.Name);
-                var manifest = Packs.Read(at.Pack, pack => ManifestFormat.Read(pack.ReadValue(at.Offset, at.Length), at.Offset));
+                var manifest = files.Read(at.Pack, pack => ManifestFormat.Read(pack.ReadValue(at.Offset, at.Length), at.Offset));
                 if (manifest.Root != guest.Root) throw Contradiction(checkpoint.Id, $"manifest of guest '{guest.Name}'");
                 guests.Add(new GuestReader(this, reader, info.Id, manifest));
             }
-            return ValueTask.FromResult(new CheckpointReader(this, registration, reader, info, record, guests));
+            return ValueTask.FromResult(new CheckpointReader(this, registration, files, reader, info, record, guests));
         }
         catch
         {
             reader.Dispose();
+            files.Dispose();
             if (registration is not null)
             {
                 using (registration) Catalog.Unpin(registration.Id);
@@ -173,7 +174,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         Catalog.Dispose();
-        Packs.Dispose();
         _use.Dispose();
         return ValueTask.CompletedTask;
     }

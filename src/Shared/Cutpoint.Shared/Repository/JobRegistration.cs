@@ -9,6 +9,7 @@ namespace Cutpoint.Repository;
 internal sealed class JobRegistration : IDisposable
 {
     private const string LockName = "lock";
+    private const string UnfinishedPrefix = ".new-";
     private const string OwnerName = "owner.json";
     private const int MaxOwnerLength = 64 << 10;
 
@@ -30,18 +31,21 @@ internal sealed class JobRegistration : IDisposable
     {
         var id = Ulid.Create(time);
         var directory = Path.Combine(jobs, id.ToString());
+        var unfinished = Path.Combine(jobs, UnfinishedPrefix + id);
         FileStream? @lock = null;
         try
         {
-            PosixFile.CreateDirectory(directory);
-            @lock = PosixFile.Create(Path.Combine(directory, LockName), FileShare.None);
-            using (var owner = PosixFile.Create(Path.Combine(directory, OwnerName)))
+            // The name appears with the lock held: who finds a job without lock finds a dead one.
+            PosixFile.CreateDirectory(unfinished);
+            @lock = PosixFile.Create(Path.Combine(unfinished, LockName), FileShare.None);
+            using (var owner = PosixFile.Create(Path.Combine(unfinished, OwnerName)))
                 owner.Write(JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
+            System.IO.Directory.Move(unfinished, directory);
             return new JobRegistration(id, directory, @lock);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
-            using (@lock) Remove(jobs, id);
+            using (@lock) Remove(unfinished);
             throw StorageError.Translate(error, directory, "create");
         }
     }
@@ -90,12 +94,18 @@ internal sealed class JobRegistration : IDisposable
     }
 
     /// <summary>Removes the directory of a job that has ended.</summary>
-    public static void Remove(string jobs, Ulid id)
+    public static void Remove(string jobs, Ulid id) => Remove(Path.Combine(jobs, id.ToString()));
+
+    private static void Remove(string directory)
     {
-        var directory = Path.Combine(jobs, id.ToString());
         try
         {
             if (System.IO.Directory.Exists(directory)) System.IO.Directory.Delete(directory, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Two removed it at once, a job that ends and a collection that saw it end; gone is gone.
+            return;
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
@@ -108,7 +118,7 @@ internal sealed class JobRegistration : IDisposable
     {
         try
         {
-            Remove(Path.GetDirectoryName(Directory)!, Id);
+            Remove(Directory);
         }
         finally
         {

@@ -1,9 +1,10 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Verifies checkpoints: first every octet of the packs they need, then what the manifests and the catalog make of them.</summary>
-internal sealed class RepositoryVerification(DirectoryRepository repository, IProgress<VerifyProgress>? progress)
+internal sealed class RepositoryVerification(DirectoryRepository repository, IProgress<VerifyProgress>? progress) : IDisposable
 {
     private readonly List<VerifyFinding> _findings = [];
+    private readonly PackFiles _files = new(repository.Paths.Packs);
 
     /// <summary>Damaged places by pack, each with the parts it hits.</summary>
     private readonly Dictionary<PackId, List<Damage>> _damages = [];
@@ -35,11 +36,13 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         return new VerifyReport(checkpoints.Count, packs.Count, sections, _done, _findings);
     }
 
+    public void Dispose() => _files.Dispose();
+
     private long VerifyPack(PackId id, long length, CancellationToken cancellation)
     {
         try
         {
-            using var file = PackFile.Open(repository.Packs.Directory, id);
+            using var file = PackFile.Open(repository.Paths.Packs, id);
             var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length);
             verification.Run(new Counter(this), cancellation);
             if (verification.Damages.Count > 0) _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
@@ -58,7 +61,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         {
             var place = repository.Catalog.FindCommit(listed.Id);
             if (Hit(place, new AffectedPart(listed.Id, null, null))) return;
-            var info = repository.Packs.Read(place.Pack, file => CommitFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset, out _));
+            var info = _files.Read(place.Pack, file => CommitFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset, out _));
             if (!IsSame(info, listed))
                 _findings.Add(new VerifyFinding("catalog", $"it lists checkpoint {listed.Id} otherwise than its commit record", [new AffectedPart(listed.Id, null, null)]));
             var needed = new HashSet<PackId> { place.Pack };
@@ -85,7 +88,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             var place = repository.Catalog.FindManifest(checkpoint.Id, guest.Name);
             needed.Add(place.Pack);
             if (Hit(place, whole)) return;
-            var manifest = repository.Packs.Read(place.Pack, file => ManifestFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset));
+            var manifest = _files.Read(place.Pack, file => ManifestFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset));
             if (manifest.Root != guest.Root || manifest.Name != guest.Name)
             {
                 _findings.Add(new VerifyFinding($"pack {place.Pack}, offset {place.Offset}", $"this is not the manifest of guest '{guest.Name}'", [whole]));
@@ -105,7 +108,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         var states = manifest.Devices.SelectMany(
             device => device.StateSections.Concat(device.DescriptionSections).Select(section => (Section: section, Part: $"device {device.Unit}")))
             .ToLookup(state => state.Section, state => state.Part);
-        using var reader = new SectionReader(repository.Packs);
+        using var reader = new SectionReader(_files);
         var octets = new byte[SectionHead.MaxLength];
         var uses = new SectionUses(manifest, places);
         for (var section = 0; section < places.Length; section++)
