@@ -152,7 +152,8 @@ public class CodecTests
         var codec = Codec.Default.CreateSectionCodec();
         var compressed = new byte[codec.MaxCompressedLength(block.Length)];
         Assert.True(codec.TryCompress(block, compressed, out var written));
-        using var zstd = Process.Start(new ProcessStartInfo("zstd", "-dc") { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using var zstd = Process.Start(
+            new ProcessStartInfo("zstd", "-dc") { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         var output = new MemoryStream();
         var reading = zstd.StandardOutput.BaseStream.CopyToAsync(output);
         await zstd.StandardInput.BaseStream.WriteAsync(compressed.AsMemory(0, written));

@@ -15,11 +15,14 @@ public class CheckpointTests
         using var directory = new TemporaryDirectory();
         using var model = new GuestModel(1, Ram, Video).Fill(60);
         CheckpointInfo taken;
-        await using (var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default))
+        await using (var repository = await DirectoryRepository.InitAsync(
+            RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default))
         {
-            taken = await model.TakeAsync(repository, new CheckpointOptions { Name = "first", Labels = new Dictionary<string, string> { ["a"] = "b" } });
+            taken = await model.TakeAsync(
+                repository, new CheckpointOptions { Name = "first", Labels = new Dictionary<string, string> { ["a"] = "b" } });
         }
-        await using var again = await DirectoryRepository.OpenAsync(RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default);
+        await using var again = await DirectoryRepository.OpenAsync(
+            RepositoryLocation.Parse(directory.File("r")), TimeProvider.System, default);
         var listed = Assert.Single(await again.ListAsync(default));
         Assert.Equivalent(taken, listed);
         await using var reader = await again.OpenCheckpointAsync(listed, default);

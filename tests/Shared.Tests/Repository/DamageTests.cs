@@ -114,7 +114,8 @@ public class DamageTests
         await using var repository = await TestRepository.CreateAsync();
         using var model = new GuestModel(7, Ram, new RamBlock("vga", 16 * Paging.PageSize)).Fill(60);
         var checkpoint = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 });
-        // Packs of one section each: memory, video memory, the CPU's state and its description, the timer's state, the manifest, the commit record.
+        // Packs of one section each: memory, video memory, the CPU's state and its description, the timer's state, the manifest, the commit
+        // record.
         var paths = repository.PackPaths;
         Assert.Equal(7, paths.Length);
         string?[] parts = ["RAM block 'pc.ram'", "RAM block 'vga'", "device cpu/0", "device cpu/0", "device timer/1"];
@@ -126,7 +127,8 @@ public class DamageTests
             Assert.Equal([new AffectedPart(checkpoint.Id, "guest", parts[index])], finding.Affected);
             await File.WriteAllBytesAsync(paths[index], octets);
         }
-        foreach (var (index, affected) in new[] { (5, new AffectedPart(checkpoint.Id, "guest", null)), (6, new AffectedPart(checkpoint.Id, null, null)) })
+        foreach (var (index, affected) in new[] { (5, new AffectedPart(checkpoint.Id, "guest", null)),
+            (6, new AffectedPart(checkpoint.Id, null, null)) })
         {
             var octets = await File.ReadAllBytesAsync(paths[index]);
             await File.WriteAllBytesAsync(paths[index], Flipped(octets, Starts(octets)[1] + 30));
@@ -141,7 +143,8 @@ public class DamageTests
     public async Task One_damage_does_not_hide_another()
     {
         await using var repository = await TestRepository.CreateAsync();
-        using var model = new GuestModel(8, [.. Enumerable.Range(0, 8).Select(number => new RamBlock($"ram{number}", 16 * Paging.PageSize))]).Fill(100);
+        using var model = new GuestModel(8,
+            [.. Enumerable.Range(0, 8).Select(number => new RamBlock($"ram{number}", 16 * Paging.PageSize))]).Fill(100);
         await model.TakeAsync(repository.Open);
         var path = Assert.Single(repository.PackPaths);
         var octets = await File.ReadAllBytesAsync(path);
@@ -177,13 +180,15 @@ public class DamageTests
     {
         await using var repository = await TestRepository.CreateAsync();
         using var model = new GuestModel(9, Ram).Fill(40);
-        await model.TakeAsync(repository.Open, new CheckpointOptions { Name = "n", Labels = new Dictionary<string, string> { ["k"] = "v" } });
+        await model.TakeAsync(
+            repository.Open, new CheckpointOptions { Name = "n", Labels = new Dictionary<string, string> { ["k"] = "v" } });
         var before = await repository.Open.ListAsync(default);
         await repository.CloseAsync();
         using (var connection = CatalogConnection.Open(repository.Catalog))
         {
             connection.Execute("PRAGMA foreign_keys = OFF");
-            connection.Execute(damage.Replace("WHERE rowid_hack", "WHERE identity IN (SELECT identity FROM section LIMIT 1)", StringComparison.Ordinal));
+            connection.Execute(
+                damage.Replace("WHERE rowid_hack", "WHERE identity IN (SELECT identity FROM section LIMIT 1)", StringComparison.Ordinal));
         }
         await repository.ReopenAsync();
         try
@@ -213,12 +218,14 @@ public class DamageTests
         {
             var damaged = (byte[])octets.Clone();
             if (round % 3 == 0) damaged = damaged[..random.Next(damaged.Length)];
-            else for (var hit = 0; hit < 20 && damaged.Length > 0; hit++) damaged[random.Next(round % 3 == 1 ? 4096 : damaged.Length)] ^= (byte)random.Next(1, 256);
+            else for (var hit = 0; hit < 20 && damaged.Length > 0; hit++)
+                damaged[random.Next(round % 3 == 1 ? 4096 : damaged.Length)] ^= (byte)random.Next(1, 256);
             await File.WriteAllBytesAsync(repository.Catalog, damaged);
             try
             {
                 await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
-                foreach (var checkpoint in await open.ListAsync(default)) await (await open.OpenCheckpointAsync(checkpoint, default)).DisposeAsync();
+                foreach (var checkpoint in await open.ListAsync(default))
+                    await (await open.OpenCheckpointAsync(checkpoint, default)).DisposeAsync();
                 await open.VerifyAsync(null, null, default);
                 await open.ExamineAsync(default);
             }
@@ -266,7 +273,8 @@ public class DamageTests
         builder.Apply(new DeviceInfo(new Cutpoint.Units.UnitKey("d", 1), 2, 100, 0) { StateSections = [state] });
         var manifest = ManifestFormat.Write(builder.Build(out _, out _), out var root);
         var info = new CheckpointInfo(
-            default, "name", DateTimeOffset.UnixEpoch, default, new Dictionary<string, string> { ["a"] = "b" }, [new GuestInfo("guest", root, 1, 2, 3, 4)]);
+            default, "name", DateTimeOffset.UnixEpoch, default, new Dictionary<string, string> { ["a"] = "b" }, [new GuestInfo(
+                "guest", root, 1, 2, 3, 4)]);
         var commit = CommitFormat.Write(info, "{}", out _);
         var index = PackIndex.Write([new PackEntry(PackFormat.SectionTag, root, 5, 6)]);
         var header = new PackHeader(default, new PackId(default, 1)).Write();

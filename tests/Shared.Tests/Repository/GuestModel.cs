@@ -5,7 +5,8 @@ using Cutpoint.Units;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-/// <summary>A guest as an array of octets per RAM block, which is written to a repository in passes and compared with what comes back.</summary>
+/// <summary>A guest as an array of octets per RAM block, which is written to a repository in passes and compared with what comes
+/// back.</summary>
 internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposable
 {
     private readonly Random _random = new(seed);
@@ -17,7 +18,8 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
 
     public string Name { get; init; } = "guest";
 
-    public GuestDescription Description => new() { Driver = "model", Name = Name, Uri = "model:" + Name, Blocks = Blocks, WasRunning = true };
+    public GuestDescription Description =>
+        new() { Driver = "model", Name = Name, Uri = "model:" + Name, Blocks = Blocks, WasRunning = true };
 
     public void FillPage(int block, int page, bool compressible = false)
     {
@@ -91,14 +93,17 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
     }
 
     /// <summary>A committed checkpoint of the guest as it is now.</summary>
-    public async Task<CheckpointInfo> TakeAsync(DirectoryRepository repository, CheckpointOptions? options = null, GuestReader? based = null)
+    public async Task<CheckpointInfo> TakeAsync(
+        DirectoryRepository repository, CheckpointOptions? options = null, GuestReader? based = null)
     {
         await using var writer = await repository.BeginAsync(options ?? new CheckpointOptions(), default);
-        var guest = based is null ? await writer.AddGuestAsync(Name, Blocks, default) : await writer.AddGuestAsync(Name, Blocks, based, default);
+        var guest = based is null ? await writer.AddGuestAsync(Name, Blocks, default) : await writer.AddGuestAsync(
+            Name, Blocks, based, default);
         guest.Description = Description;
         guest.Record = """{"passes":1}""";
         await WriteAllAsync(repository, writer, guest);
-        await writer.AppendAsync(guest, new DeviceState(new UnitKey("cpu", 0), 12, "cpu state"u8.ToArray(), """{"name":"cpu"}"""u8.ToArray()), default);
+        var cpu = new DeviceState(new UnitKey("cpu", 0), 12, "cpu state"u8.ToArray(), """{"name":"cpu"}"""u8.ToArray());
+        await writer.AppendAsync(guest, cpu, default);
         await writer.AppendAsync(guest, new DeviceState(new UnitKey("timer", 1), 3, new byte[] { 1, 2, 3 }), default);
         return await writer.CommitAsync(default);
     }
@@ -123,7 +128,8 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
             default);
         var ordered = Blocks.Select(block => new byte[block.Length]).ToArray();
         ordered.AsSpan().ToArray().ToList().ForEach(block => Array.Fill(block, (byte)0xcc));
-        await foreach (var chunk in stored.ReadInOrderAsync(Blocks.Select((block, index) => new BlockRange(index, 0, block.Length)), 3, default))
+        await foreach (var chunk in stored.ReadInOrderAsync(
+            Blocks.Select((block, index) => new BlockRange(index, 0, block.Length)), 3, default))
         {
             using (chunk) Unpack(chunk, ordered[chunk.Block]);
         }

@@ -125,7 +125,9 @@ public class JobTests
             await writer.FlushAsync(default);
             Assert.NotEmpty(repository.PackPaths);
             Assert.True(Directory.Exists(writer.ScratchDirectory));
-            Assert.Contains(await repository.Open.ExamineAsync(default), finding => finding.Severity == DoctorSeverity.Note && finding.Message.Contains("take by process"));
+            Assert.Contains(
+                await repository.Open.ExamineAsync(default), finding =>
+                    finding.Severity == DoctorSeverity.Note && finding.Message.Contains("take by process"));
         }
         Assert.Empty(await repository.Open.ListAsync(default));
         Assert.Empty(repository.PackPaths);
@@ -202,7 +204,9 @@ public class JobTests
         {
             var guest = await writer.AddGuestAsync(model.Name, model.Blocks, default);
             guest.Description = model.Description;
-            var encoded = writer.Encode(model.Chunk(repository.Open, 0, [.. Enumerable.Range(0, Ram.ExtentCount).Select(extent => (extent, model.AllPages(0, extent)))]));
+            var encoded = writer.Encode(
+                model.Chunk(
+                    repository.Open, 0, [.. Enumerable.Range(0, Ram.ExtentCount).Select(extent => (extent, model.AllPages(0, extent)))]));
             Assert.NotNull(encoded.Existing);
             await collector.ForgetAsync(first.Id, default);
             var kept = await collector.CollectGarbageAsync(false, default);
@@ -248,12 +252,14 @@ public class JobTests
             Assert.Contains($"gc by process {Environment.ProcessId}", error.Message, StringComparison.Ordinal);
         }
         await repository.Open.CollectGarbageAsync(false, default);
-        var used = await Assert.ThrowsAsync<SnapshotException>(() => DirectoryRepository.RepairAsync(repository.Location, TimeProvider.System, default));
+        var used = await Assert.ThrowsAsync<SnapshotException>(
+            () => DirectoryRepository.RepairAsync(repository.Location, TimeProvider.System, default));
         Assert.Equal(ErrorCode.Locked, used.Code);
         await repository.CloseAsync();
         using (RepositoryLock.Take(paths.UseLock, "repair", "the repository is being repaired", TimeProvider.System))
         {
-            var error = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default));
+            var error = await Assert.ThrowsAsync<SnapshotException>(
+                async () => await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default));
             Assert.Equal(ErrorCode.Locked, error.Code);
             Assert.Contains("repair by process", error.Message, StringComparison.Ordinal);
         }
@@ -271,7 +277,8 @@ public class JobTests
             var error = await Assert.ThrowsAsync<SnapshotException>(async () => await writer.AddGuestAsync(name, [Ram], default));
             Assert.Equal(ErrorCode.Usage, error.Code);
         }
-        await Assert.ThrowsAsync<SnapshotException>(async () => await repository.Open.BeginAsync(new CheckpointOptions { Name = "" }, default));
+        await Assert.ThrowsAsync<SnapshotException>(
+            async () => await repository.Open.BeginAsync(new CheckpointOptions { Name = "" }, default));
         Assert.Empty(repository.PackPaths);
     }
 

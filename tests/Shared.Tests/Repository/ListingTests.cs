@@ -33,7 +33,8 @@ public class ListingTests
         Assert.Contains(first.Id.ToString(), ambiguous.Message, StringComparison.Ordinal);
         Assert.Contains(third.Id.ToString(), ambiguous.Message, StringComparison.Ordinal);
         Assert.Equal(ErrorCode.Usage, (await FailAsync(repository, "0")).Code);
-        foreach (var text in (string[])["", "never", "ZZZZ", new string('0', 26)]) Assert.Equal(ErrorCode.NotFound, (await FailAsync(repository, text)).Code);
+        foreach (var text in (string[])["", "never", "ZZZZ", new string('0', 26)])
+            Assert.Equal(ErrorCode.NotFound, (await FailAsync(repository, text)).Code);
     }
 
     [Fact]
@@ -50,7 +51,8 @@ public class ListingTests
         Assert.Equal(after, again);
         Assert.True(Ulid.TryParse("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", out var last));
         Assert.Equal(UInt128.MaxValue, last.Value);
-        foreach (var text in (string[])["8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "", "0", "0000000000000000000000000U"]) Assert.False(Ulid.TryParse(text, out _));
+        foreach (var text in (string[])["8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "", "0", "0000000000000000000000000U"])
+            Assert.False(Ulid.TryParse(text, out _));
     }
 
     [Theory]
@@ -66,7 +68,8 @@ public class ListingTests
     {
         using var directory = new TemporaryDirectory();
         var missing = RepositoryLocation.Parse(directory.File("missing"));
-        var error = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.OpenAsync(missing, TimeProvider.System, default));
+        var error = await Assert.ThrowsAsync<SnapshotException>(
+            async () => await DirectoryRepository.OpenAsync(missing, TimeProvider.System, default));
         Assert.Equal(ErrorCode.NotFound, error.Code);
         Assert.Contains("cutpoint init", error.Advice, StringComparison.Ordinal);
         Assert.False(Directory.Exists(missing.Directory));
@@ -103,7 +106,8 @@ public class ListingTests
             var damaged = (byte[])octets.Clone();
             damaged[index] ^= 1;
             await File.WriteAllBytesAsync(path, damaged);
-            var error = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default));
+            var error = await Assert.ThrowsAsync<SnapshotException>(
+                async () => await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default));
             Assert.Equal(ErrorCode.VerificationFailed, error.Code);
         }
         await File.WriteAllBytesAsync(path, octets);
@@ -117,11 +121,13 @@ public class ListingTests
         using var model = new GuestModel(3, new RamBlock("ram", 1 << 20)).Fill(90);
         await model.TakeAsync(repository.Open, new CheckpointOptions { Name = "walk" });
         var path = Assert.Single(repository.PackPaths);
-        using var openssl = Process.Start(new ProcessStartInfo("openssl", ["asn1parse", "-inform", "DER", "-in", path]) { RedirectStandardOutput = true })!;
+        using var openssl = Process.Start(
+            new ProcessStartInfo("openssl", ["asn1parse", "-inform", "DER", "-in", path]) { RedirectStandardOutput = true })!;
         var text = await openssl.StandardOutput.ReadToEndAsync();
         await openssl.WaitForExitAsync();
         Assert.Equal(0, openssl.ExitCode);
-        var values = text.Split('\n').Where(line => line.Contains("d=0", StringComparison.Ordinal)).Select(line => line[(line.LastIndexOf("appl", StringComparison.Ordinal))..].Trim());
+        var values = text.Split('\n').Where(line => line.Contains("d=0", StringComparison.Ordinal)).Select(
+            line => line[(line.LastIndexOf("appl", StringComparison.Ordinal))..].Trim());
         Assert.Equal(
             ["appl [ 1 ]", "appl [ 2 ]", "appl [ 2 ]", "appl [ 2 ]", "appl [ 2 ]", "appl [ 3 ]", "appl [ 4 ]", "appl [ 5 ]"],
             values.Select(value => string.Join(' ', value.Split(' ', StringSplitOptions.RemoveEmptyEntries))));

@@ -7,7 +7,8 @@ namespace Cutpoint.Shared.Tests.Repository;
 
 public class ManifestBuilderTests
 {
-    private static readonly RamBlock[] Blocks = [new("ram", (3 * Paging.ExtentSize) + (5 * Paging.PageSize)), new("rom", 2 * Paging.PageSize)];
+    private static readonly RamBlock[] Blocks = [new("ram", (3 * Paging.ExtentSize) + (5 * Paging.PageSize)), new(
+        "rom", 2 * Paging.PageSize)];
 
     /// <summary>What a pass says of one extent: every page is absent, present or zero.</summary>
     private sealed record Step(int Block, int Extent, ulong Present, ulong Zero);
@@ -28,7 +29,8 @@ public class ManifestBuilderTests
     public void A_written_manifest_reads_back_the_same_and_names_only_sections_in_use()
     {
         var builder = Builder();
-        for (var number = 0; number < 7; number++) builder.Apply(0, [new ExtentPages(1, 3UL << number, 0)], builder.Number(Section(number), false));
+        for (var number = 0; number < 7; number++)
+            builder.Apply(0, [new ExtentPages(1, 3UL << number, 0)], builder.Number(Section(number), false));
         builder.Apply(0, [new ExtentPages(1, 0, 0b11)], 0);
         var built = builder.Build(out var content, out _);
         var read = ManifestFormat.Read(ManifestFormat.Write(built, out var root), 0);
@@ -92,7 +94,9 @@ public class ManifestBuilderTests
         for (var number = 0; number < steps.Length; number++)
         {
             var step = steps[number];
-            builder.Apply(step.Block, [new ExtentPages(step.Extent, step.Present, step.Zero)], step.Present == 0 ? 0 : builder.Number(Section(number), number % 2 == 0));
+            builder.Apply(
+                step.Block, [new ExtentPages(step.Extent, step.Present, step.Zero)], step.Present == 0 ? 0 : builder.Number(
+                    Section(number), number % 2 == 0));
             for (var page = 0; page < 64; page++)
             {
                 if ((step.Present & (1UL << page)) != 0) model[(step.Block, step.Extent, page)] = number;

@@ -21,7 +21,8 @@ public class ReadTests
         {
             var block = random.Next(2);
             var offset = random.NextInt64(model.Blocks[block].Length + 1);
-            var length = (int)Math.Min(model.Blocks[block].Length - offset, random.Next(4) == 0 ? random.Next(2_000_000) : random.Next(10_000));
+            var length = (int)Math.Min(
+                model.Blocks[block].Length - offset, random.Next(4) == 0 ? random.Next(2_000_000) : random.Next(10_000));
             var octets = new byte[length];
             await guest.ReadAsync(block, offset, octets, default);
             Assert.True(model.Memory[block].AsSpan((int)offset, length).SequenceEqual(octets));
@@ -60,7 +61,10 @@ public class ReadTests
                 }
             }
         }
-        var expected = ranges.SelectMany(range => Enumerable.Range(0, (int)(range.Length / Paging.PageSize)).Select(page => (range.Block, (range.Offset / Paging.PageSize) + page)));
+        var expected = ranges.SelectMany(
+            range =>
+                Enumerable.Range(0, (int)(range.Length / Paging.PageSize)).Select(
+                    page => (range.Block, (range.Offset / Paging.PageSize) + page)));
         Assert.Equal(expected, pages);
         foreach (var range in ranges)
         {
@@ -78,7 +82,8 @@ public class ReadTests
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
         var held = new Queue<PageChunk>();
         var count = 0;
-        await foreach (var chunk in reader.Guests[0].ReadInOrderAsync([new BlockRange(0, 0, 4 << 20), new BlockRange(0, 0, Ram.Length)], 3, default))
+        await foreach (var chunk in reader.Guests[0].ReadInOrderAsync(
+            [new BlockRange(0, 0, 4 << 20), new BlockRange(0, 0, Ram.Length)], 3, default))
         {
             held.Enqueue(chunk);
             if (held.Count == 2) held.Dequeue().Dispose();
@@ -109,9 +114,11 @@ public class ReadTests
         using var model = new GuestModel(5, Ram).Fill(50);
         var taken = await model.TakeAsync(repository.Open);
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => reader.Guests[0].ReadPagesAsync((_, _, _) => throw new InvalidOperationException(), 2, null, default));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => reader.Guests[0].ReadPagesAsync((_, _, _) => throw new InvalidOperationException(), 2, null, default));
         using var cancel = new CancellationTokenSource();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reader.Guests[0].ReadPagesAsync((_, _, _) => cancel.Cancel(), 2, null, cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => reader.Guests[0].ReadPagesAsync((_, _, _) => cancel.Cancel(), 2, null, cancel.Token));
     }
 
     [Fact]

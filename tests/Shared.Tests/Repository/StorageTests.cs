@@ -15,7 +15,8 @@ public class StorageTests(ITestOutputHelper output)
     {
         using var mount = TryMount("3m");
         if (mount is null) return;
-        await using var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(mount.File("r")), TimeProvider.System, default);
+        await using var repository = await DirectoryRepository.InitAsync(
+            RepositoryLocation.Parse(mount.File("r")), TimeProvider.System, default);
         using var small = new GuestModel(1, new RamBlock("ram", 1 << 18)).Fill(50);
         var kept = await small.TakeAsync(repository);
         using var model = new GuestModel(2, Ram).Fill(100);
@@ -37,7 +38,8 @@ public class StorageTests(ITestOutputHelper output)
     {
         using var mount = TryMount("4m");
         if (mount is null) return;
-        await using var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(mount.File("r")), TimeProvider.System, default);
+        await using var repository = await DirectoryRepository.InitAsync(
+            RepositoryLocation.Parse(mount.File("r")), TimeProvider.System, default);
         using var model = new GuestModel(3, new RamBlock("ram", 1 << 18)).Fill(100);
         var failures = 0;
         var filler = mount.File("filler");
@@ -72,10 +74,12 @@ public class StorageTests(ITestOutputHelper output)
         if (mount is null) return;
         var location = RepositoryLocation.Parse(mount.File("r"));
         using var model = new GuestModel(4, Ram).Fill(50);
-        await using (var repository = await DirectoryRepository.InitAsync(location, TimeProvider.System, default)) await model.TakeAsync(repository);
+        await using (var repository = await DirectoryRepository.InitAsync(location, TimeProvider.System,
+            default)) await model.TakeAsync(repository);
         await File.WriteAllBytesAsync(mount.File("r/catalog.db-wal"), [1, 2, 3]);
         mount.Remount("ro");
-        var unclean = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.OpenAsync(location, TimeProvider.System, default));
+        var unclean = await Assert.ThrowsAsync<SnapshotException>(
+            async () => await DirectoryRepository.OpenAsync(location, TimeProvider.System, default));
         Assert.Contains("open the repository once where it can be written", unclean.Advice, StringComparison.Ordinal);
         mount.Remount("rw");
         File.Delete(mount.File("r/catalog.db-wal"));

@@ -65,7 +65,8 @@ internal sealed class TestRepository : IAsyncDisposable
         var guest = await writer.AddGuestAsync(model.Name, model.Blocks, default);
         await model.WriteAllAsync(Open, writer, guest);
         await writer.FlushAsync(default);
-        var kept = PackPaths.Where(path => path.Contains(writer.Id.ToString(), StringComparison.Ordinal)).ToDictionary(path => path, File.ReadAllBytes);
+        var kept = PackPaths.Where(path => path.Contains(writer.Id.ToString(), StringComparison.Ordinal)).ToDictionary(
+            path => path, File.ReadAllBytes);
         var scratch = writer.ScratchDirectory;
         await writer.DisposeAsync();
         foreach (var (path, octets) in kept) await File.WriteAllBytesAsync(path, octets);

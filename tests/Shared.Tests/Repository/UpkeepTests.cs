@@ -29,7 +29,8 @@ public class UpkeepTests
     {
         await using var repository = await TestRepository.CreateAsync();
         using var model = new GuestModel(2, Ram).Fill(50);
-        await model.TakeAsync(repository.Open, new CheckpointOptions { Name = "one", Labels = new Dictionary<string, string> { ["k"] = "v" } });
+        await model.TakeAsync(
+            repository.Open, new CheckpointOptions { Name = "one", Labels = new Dictionary<string, string> { ["k"] = "v" } });
         model.FillPage(0, 5);
         var second = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 << 20 });
         var before = await repository.Open.ListAsync(default);

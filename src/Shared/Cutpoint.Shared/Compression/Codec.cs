@@ -30,7 +30,8 @@ public readonly record struct Codec(CodecKind Kind, int Level)
         }
         if (!text.StartsWith("zstd:", StringComparison.Ordinal))
             throw Wrong($"'{text}' is not a codec");
-        if (!int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var level) || level is < MinLevel or > MaxLevel)
+        if (!int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var level)
+            || level is < MinLevel or > MaxLevel)
             throw Wrong($"'{text}': the level of zstd is a number from {MinLevel} to {MaxLevel}");
         return new Codec(CodecKind.Zstd, level);
     }

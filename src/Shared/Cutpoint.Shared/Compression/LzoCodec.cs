@@ -20,7 +20,8 @@ public sealed unsafe partial class LzoCodec : IBlockCodec
         // The library checks that it was compiled with the sizes its caller believes in.
         var result = __lzo_init_v2(
             1, sizeof(short), sizeof(int), sizeof(long), sizeof(uint), sizeof(ulong), sizeof(nint), sizeof(nint), sizeof(nint), -1);
-        if (result != Ok) throw new SnapshotException(ErrorCode.Incompatible, $"liblzo2 refuses to start: error {result}", "reinstall liblzo2-2");
+        if (result != Ok)
+            throw new SnapshotException(ErrorCode.Incompatible, $"liblzo2 refuses to start: error {result}", "reinstall liblzo2-2");
     }
 
     private LzoCodec()

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Cutpoint.Compression;
 
 /// <summary>
-/// The system's codec libraries, found by the names their runtime packages install. A missing one is an error that names the Debian package,
-/// raised by the first call that needs it.
+/// The system's codec libraries, found by the names their runtime packages install. A missing one is an error that names the Debian
+/// package, raised by the first call that needs it.
 /// </summary>
 internal static class NativeLibraries
 {
@@ -28,8 +28,7 @@ internal static class NativeLibraries
 
     /// <summary>Loads a library by its versioned name.</summary>
     /// <exception cref="SnapshotException">It is not installed.</exception>
-    public static nint Load(string name) =>
-        Load(name, library => NativeLibrary.TryLoad(library, typeof(NativeLibraries).Assembly, DllImportSearchPath.System32, out var handle) ? handle : 0);
+    public static nint Load(string name) => Load(name, library => NativeLibrary.TryLoad(library, out var handle) ? handle : 0);
 
     /// <summary>Loads a library by its versioned name.</summary>
     /// <param name="name">The name.</param>

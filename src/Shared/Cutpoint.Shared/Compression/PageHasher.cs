@@ -4,8 +4,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Compression;
 
 /// <summary>
-/// Hashes guest pages with XXH3-128 under a repository's secret, so that nobody who does not know the secret can make two pages of one hash.
-/// Safe for concurrent use.
+/// Hashes guest pages with XXH3-128 under a repository's secret, so that nobody who does not know the secret can make two pages of one
+/// hash. Safe for concurrent use.
 /// </summary>
 public sealed unsafe class PageHasher
 {

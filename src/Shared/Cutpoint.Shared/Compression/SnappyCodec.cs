@@ -50,7 +50,8 @@ public sealed unsafe partial class SnappyCodec : IBlockCodec
         {
             result = snappy_uncompressed_length(from, (nuint)source.Length, &length);
             if (result != Ok) throw CodecError.Damaged(Name, "the block has no length");
-            if (length != (nuint)destination.Length) throw CodecError.WrongLength(Name, (long)Math.Min(length, int.MaxValue), destination.Length);
+            if (length != (nuint)destination.Length)
+                throw CodecError.WrongLength(Name, (long)Math.Min(length, int.MaxValue), destination.Length);
             result = snappy_uncompress(from, (nuint)source.Length, to, &length);
         }
         if (result != Ok) throw CodecError.Damaged(Name, "the block is damaged");

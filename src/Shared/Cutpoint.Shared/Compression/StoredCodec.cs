@@ -28,7 +28,8 @@ public sealed class StoredCodec : IBlockCodec
     /// <inheritdoc/>
     public void Decompress(ReadOnlySpan<byte> source, Span<byte> destination)
     {
-        if (source.Length != destination.Length) throw CodecError.Damaged(Name, $"{source.Length} octets stored where {destination.Length} are due");
+        if (source.Length != destination.Length)
+            throw CodecError.Damaged(Name, $"{source.Length} octets stored where {destination.Length} are due");
         source.CopyTo(destination);
     }
 }

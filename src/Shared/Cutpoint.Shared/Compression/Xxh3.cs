@@ -29,7 +29,8 @@ internal static unsafe class Xxh3
     /// </summary>
     public static UInt128 Hash(byte* start, int length, byte* secret) => Keyed(start, (nuint)length, secret, SecretLength).Value;
 
-    /// <summary>The build of the function that picks the widest vectors at run time where the library has one (Debian's has, for x86).</summary>
+    /// <summary>The build of the function that picks the widest vectors at run time where the library has one (Debian's has, for
+    /// x86).</summary>
     private static nint Export(nint library, string name) =>
         NativeLibrary.TryGetExport(library, name + "_dispatch", out var chosen) ? chosen : NativeLibrary.GetExport(library, name);
 

@@ -2,7 +2,8 @@ using Cutpoint.Guests;
 
 namespace Cutpoint.Compression;
 
-/// <summary>Recognises pages that are all zero. Most pages that are not differ in the first octets, so the test usually ends there.</summary>
+/// <summary>Recognises pages that are all zero. Most pages that are not differ in the first octets, so the test usually ends
+/// there.</summary>
 public static class ZeroPages
 {
     /// <summary>True when every octet is zero.</summary>

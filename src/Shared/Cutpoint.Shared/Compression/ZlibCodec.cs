@@ -52,10 +52,12 @@ public sealed unsafe partial class ZlibCodec : IBlockCodec
         int result;
         fixed (byte* from = source, to = destination)
             result = uncompress2(to, &length, from, &used);
-        if (result == BufferError) throw CodecError.Damaged(Name, $"the block is cut short or expands to more than {destination.Length} octets");
+        if (result == BufferError)
+            throw CodecError.Damaged(Name, $"the block is cut short or expands to more than {destination.Length} octets");
         if (result != Ok) throw CodecError.Damaged(Name, $"error {result}");
         if (length != (nuint)destination.Length) throw CodecError.WrongLength(Name, (long)length, destination.Length);
-        if (used != (nuint)source.Length) throw CodecError.Damaged(Name, $"{(nuint)source.Length - used} octets follow the end of the stream");
+        if (used != (nuint)source.Length)
+            throw CodecError.Damaged(Name, $"{(nuint)source.Length - used} octets follow the end of the stream");
     }
 
     [LibraryImport(NativeLibraries.Zlib)]

@@ -3,7 +3,8 @@ using Cutpoint.Formats;
 
 namespace Cutpoint.Compression;
 
-/// <summary>Zstandard frames, one per block, made by the system's libzstd. Frames carry no checksum of their own: the section around them does.</summary>
+/// <summary>Zstandard frames, one per block, made by the system's libzstd. Frames carry no checksum of their own: the section around them
+/// does.</summary>
 public sealed unsafe partial class ZstdCodec : IBlockCodec
 {
     private const int SectionWindowLog = 22;
@@ -24,8 +25,9 @@ public sealed unsafe partial class ZstdCodec : IBlockCodec
     public static ZstdCodec ForLevel(int level) => new([(Parameter.CompressionLevel, level)]);
 
     /// <summary>
-    /// Frames of up to 4 MiB of guest memory. The window covers a whole section, and level 1 gets a hash table of twice its usual size: that makes up
-    /// for what independent frames and the page hashes beside them cost, at the same speed, because the table still fits the second-level cache.
+    /// Frames of up to 4 MiB of guest memory. The window covers a whole section, and level 1 gets a hash table of twice its usual size:
+    /// that makes up for what independent frames and the page hashes beside them cost, at the same speed, because the table still fits the
+    /// second-level cache.
     /// </summary>
     /// <param name="level">Level of compression.</param>
     public static ZstdCodec ForSections(int level)
@@ -120,11 +122,14 @@ public sealed unsafe partial class ZstdCodec : IBlockCodec
         private const int ResetSessionAndParameters = 3;
 
         private static nint Created(nint context) =>
-            context != 0 ? context : throw new SnapshotException(ErrorCode.Failed, "zstd has no memory for a context") { IsTransient = true };
+            context != 0
+                ? context
+                : throw new SnapshotException(ErrorCode.Failed, "zstd has no memory for a context") { IsTransient = true };
 
         private static void Check(nuint result)
         {
-            if (ZSTD_isError(result) != 0) throw new SnapshotException(ErrorCode.Incompatible, $"zstd: {ErrorName(result)}", "install libzstd1 1.4.0 or newer");
+            if (ZSTD_isError(result) != 0)
+                throw new SnapshotException(ErrorCode.Incompatible, $"zstd: {ErrorName(result)}", "install libzstd1 1.4.0 or newer");
         }
     }
 

@@ -1,9 +1,11 @@
 namespace Cutpoint.Repository;
 
-/// <summary>Where the pages of a RAM block are: its extents that have any, ascending, each with a list of entries whose masks are disjoint.</summary>
+/// <summary>Where the pages of a RAM block are: its extents that have any, ascending, each with a list of entries whose masks are
+/// disjoint.</summary>
 internal sealed class BlockMap(int[] extents, int[] first, ManifestEntry[] entries)
 {
-    /// <summary>The most entries of an extent in a stored manifest, so that a page is found quickly and an extent is read from few sections.</summary>
+    /// <summary>The most entries of an extent in a stored manifest, so that a page is found quickly and an extent is read from few
+    /// sections.</summary>
     public const int MaxEntries = 8;
 
     /// <summary>Numbers of the extents that have pages.</summary>

@@ -44,7 +44,8 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <returns>False when the checkpoint is gone.</returns>
     public bool PinCheckpoint(Ulid checkpoint, Ulid job) => Locked(() => connection.Write(
         () => connection.Execute(
-            "INSERT OR IGNORE INTO pin (job, pack) SELECT $0, pack FROM checkpoint_pack WHERE checkpoint = $1", job.ToString(), checkpoint.ToString()) > 0
+            "INSERT OR IGNORE INTO pin (job, pack) SELECT $0, pack FROM checkpoint_pack WHERE checkpoint = $1", job.ToString(),
+            checkpoint.ToString()) > 0
             || connection.Scalar("SELECT 1 FROM checkpoint WHERE id = $0", checkpoint.ToString()) is not null,
         isDurable: false));
 
@@ -108,8 +109,8 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         var entries = new List<PackEntry>();
         while (reader.Read())
         {
-            entries.Add(new PackEntry(
-                BerTag.Application((uint)reader.GetInt64(0)), CatalogListing.ReadDigest(reader, 1), reader.GetInt64(2), checked((int)reader.GetInt64(3))));
+            var tag = BerTag.Application((uint)reader.GetInt64(0));
+            entries.Add(new PackEntry(tag, CatalogListing.ReadDigest(reader, 1), reader.GetInt64(2), CatalogListing.ReadLength(reader, 3)));
         }
         return entries;
     });
@@ -127,25 +128,27 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <summary>Takes out, or only names, every pack that no checkpoint needs and no job keeps.</summary>
     /// <param name="dryRun">True to name them only.</param>
     /// <param name="dead">Jobs whose pins do not count.</param>
-    public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun, IReadOnlyCollection<Ulid> dead) => Locked(() => connection.Write(
-        () =>
+    public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun, IReadOnlyCollection<Ulid> dead) =>
+        Locked(() =>
         {
-            const string Unused = "id NOT IN (SELECT pack FROM checkpoint_pack) AND id NOT IN (SELECT pack FROM pin)";
-            if (dryRun)
-            {
-                var kept = string.Join(',', dead.Select(job => $"'{job}'"));
-                return PackRows(
-                    "SELECT name, length FROM pack WHERE id NOT IN (SELECT pack FROM checkpoint_pack) AND id NOT IN (SELECT pack FROM pin WHERE job NOT IN "
-                    + $"({kept}))");
-            }
-            foreach (var job in dead) connection.Execute("DELETE FROM pin WHERE job = $0", job.ToString());
-            var packs = PackRows($"SELECT name, length FROM pack WHERE {Unused}");
-            if (packs.Count == 0) return packs;
-            connection.Execute($"DELETE FROM section WHERE pack IN (SELECT id FROM pack WHERE {Unused})");
-            connection.Execute($"DELETE FROM pack WHERE {Unused}");
-            return packs;
-        },
-        isDurable: true));
+            // The ids are ours: 26 letters and digits each.
+            var ended = string.Join(',', dead.Select(job => $"'{job}'"));
+            var unused = $"""
+                FROM pack WHERE id NOT IN (SELECT pack FROM checkpoint_pack)
+                AND id NOT IN (SELECT pack FROM pin WHERE job NOT IN ({ended}))
+                """;
+            if (dryRun) return PackRows($"SELECT name, length {unused}");
+            return connection.Write(
+                () =>
+                {
+                    var packs = PackRows($"SELECT name, length {unused}");
+                    connection.Execute($"DELETE FROM section WHERE pack IN (SELECT id {unused})");
+                    connection.Execute($"DELETE {unused}");
+                    connection.Execute($"DELETE FROM pin WHERE job IN ({ended})");
+                    return packs;
+                },
+                isDurable: true);
+        });
 
     /// <summary>What SQLite itself finds wrong with the file.</summary>
     public IReadOnlyList<string> Check() => Locked(connection.Check);
@@ -169,7 +172,8 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         if (_findSection is null)
         {
             _findSection = connection.Command(
-                "SELECT s.identity, p.name, s.offset, s.length, s.pack FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0", new byte[Digest.Length]);
+                "SELECT s.identity, p.name, s.offset, s.length, s.pack FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0",
+                new byte[Digest.Length]);
             _findSection.Prepare();
         }
         _findSection.Parameters[0].Value = identity.ToArray();
@@ -200,8 +204,8 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         var id = commit.Info.Id.ToString();
         connection.Execute(
             "INSERT INTO checkpoint (id, name, created, root, pack, offset, length) VALUES ($0, $1, $2, $3, $4, $5, $6)",
-            id, commit.Info.Name, commit.Info.CreatedAt.ToUnixTimeMilliseconds(), commit.Info.Root.ToArray(), PackRow(commit.Record.Pack, ids), commit.Record.Offset,
-            (long)commit.Record.Length);
+            id, commit.Info.Name, commit.Info.CreatedAt.ToUnixTimeMilliseconds(), commit.Info.Root.ToArray(),
+            PackRow(commit.Record.Pack, ids), commit.Record.Offset, (long)commit.Record.Length);
         foreach (var (name, value) in commit.Info.Labels)
             connection.Execute("INSERT INTO label (checkpoint, name, value) VALUES ($0, $1, $2)", id, name, value);
         var packs = new HashSet<long> { PackRow(commit.Record.Pack, ids) };
@@ -212,15 +216,19 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
             connection.Execute(
                 "INSERT INTO guest (checkpoint, ordinal, name, root, pack, offset, length, logical, content, reused, stored) "
                 + "VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                id, (long)ordinal, guest.Name, guest.Root.ToArray(), PackRow(manifest.Pack, ids), manifest.Offset, (long)manifest.Length, guest.LogicalBytes,
-                guest.ContentBytes, guest.ReusedBytes, guest.StoredBytes);
+                id, (long)ordinal, guest.Name, guest.Root.ToArray(), PackRow(manifest.Pack, ids), manifest.Offset, (long)manifest.Length,
+                guest.LogicalBytes, guest.ContentBytes, guest.ReusedBytes, guest.StoredBytes);
             packs.Add(PackRow(manifest.Pack, ids));
         }
         foreach (var identity in commit.Sections)
         {
             // The row decides, not the job: another job may have stored the same content first.
             if (FindRow(identity) is { } found) packs.Add(found.Pack);
-            else if (!commit.MayBeDamaged) throw new InvalidOperationException($"checkpoint {id} names section {identity}, which is not stored");
+            else if (!commit.MayBeDamaged)
+            {
+                throw new SnapshotException(
+                    ErrorCode.VerificationFailed, $"section {identity} of checkpoint {id} has vanished from the catalog", "take it again");
+            }
         }
         foreach (var pack in packs) connection.Execute("INSERT INTO checkpoint_pack (checkpoint, pack) VALUES ($0, $1)", id, pack);
     }
@@ -247,5 +255,8 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     }
 
     private static SectionRef ReadRef(SqliteDataReader reader) => new(
-        CatalogListing.ReadDigest(reader, 0), CatalogListing.ParsePack(reader.GetString(1)), reader.GetInt64(2), checked((int)reader.GetInt64(3)));
+        CatalogListing.ReadDigest(reader, 0),
+        CatalogListing.ParsePack(reader.GetString(1)),
+        reader.GetInt64(2),
+        CatalogListing.ReadLength(reader, 3));
 }

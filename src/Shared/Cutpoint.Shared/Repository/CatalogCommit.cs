@@ -7,4 +7,5 @@ namespace Cutpoint.Repository;
 /// <param name="Sections">Every section the manifests name.</param>
 /// <param name="MayBeDamaged">True when the packs are all there is, so that sections may be missing; 'verify' will say which.</param>
 internal sealed record CatalogCommit(
-    CheckpointInfo Info, SectionRef Record, IReadOnlyList<SectionRef> Manifests, IReadOnlyCollection<Digest> Sections, bool MayBeDamaged = false);
+    CheckpointInfo Info, SectionRef Record, IReadOnlyList<SectionRef> Manifests, IReadOnlyCollection<Digest> Sections,
+    bool MayBeDamaged = false);

@@ -35,13 +35,15 @@ internal sealed class CatalogConnection : IDisposable
         _ = Library.Value;
         if (!create && !File.Exists(path))
         {
-            throw new SnapshotException(ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
+            throw new SnapshotException(
+                ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
         }
         if (isReadOnly && new FileInfo(path + "-wal") is { Exists: true, Length: > 0 })
         {
             // Taken without its log the catalog would lack what was committed last, silently.
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"the catalog {path} was not closed by its last user and cannot be written now", "open the repository once where it can be written");
+                ErrorCode.Incompatible, $"the catalog {path} was not closed by its last user and cannot be written now",
+                "open the repository once where it can be written");
         }
         if (create)
         {
@@ -106,11 +108,18 @@ internal sealed class CatalogConnection : IDisposable
         {
             throw Translate(error);
         }
+        catch (Exception error) when (
+            error is InvalidCastException or OverflowException or InvalidOperationException and not ObjectDisposedException)
+        {
+            // What the driver throws for a value of another type than the schema allows, which only damage puts there.
+            throw Damaged(error.Message, error);
+        }
     }
 
     /// <summary>Runs work in one transaction that holds the write lock from its start.</summary>
     /// <param name="work">The work; an exception rolls it back.</param>
-    /// <param name="isDurable">True when it must survive a power cut from the moment this returns; else only the end of the process.</param>
+    /// <param name="isDurable">True when it must survive a power cut from the moment this returns; else only the end of the
+    /// process.</param>
     public T Write<T>(Func<T> work, bool isDurable) => Run(() =>
     {
         Execute(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
@@ -153,14 +162,16 @@ internal sealed class CatalogConnection : IDisposable
         if (version > CatalogSchema.Version)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"the catalog {Path} has version {version}, this program knows {CatalogSchema.Version}", "use a newer version of Cutpoint");
+                ErrorCode.Incompatible, $"the catalog {Path} has version {version}, this program knows {CatalogSchema.Version}",
+                "use a newer version of Cutpoint");
         }
         if (version == 0 && !create) throw Damaged("it has no tables");
         if (version == CatalogSchema.Version) return true;
         if (isReadOnly)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"the catalog {Path} is of version {version} and cannot be written", "make it writable once, so that it is brought up to date");
+                ErrorCode.Incompatible, $"the catalog {Path} is of version {version} and cannot be written",
+                "make it writable once, so that it is brought up to date");
         }
         return Write(
             () =>
@@ -180,18 +191,25 @@ internal sealed class CatalogConnection : IDisposable
         return error.SqliteErrorCode switch
         {
             Busy or Locked => new SnapshotException(
-                ErrorCode.Locked, $"the catalog {Path} was busy for {BusyTimeoutSeconds} seconds", "try again when other jobs have ended", error) { IsTransient = true },
-            ReadOnly => new SnapshotException(ErrorCode.Failed, $"the catalog {Path} cannot be written", "check owner and mode of the repository", error),
+                ErrorCode.Locked, $"the catalog {Path} was busy for {BusyTimeoutSeconds} seconds", "try again when other jobs have ended",
+                error) { IsTransient = true },
+            ReadOnly =>
+                new SnapshotException(
+                    ErrorCode.Failed, $"the catalog {Path} cannot be written", "check owner and mode of the repository", error),
             Full => new SnapshotException(
-                ErrorCode.NoSpace, $"no space left to write the catalog {Path}", "free space, or run 'cutpoint forget' and 'cutpoint gc'", error),
-            CannotOpen => new SnapshotException(ErrorCode.Failed, $"the catalog {Path} cannot be opened", "check owner and mode of the repository", error),
+                ErrorCode.NoSpace, $"no space left to write the catalog {Path}", "free space, or run 'cutpoint forget' and 'cutpoint gc'",
+                error),
+            CannotOpen =>
+                new SnapshotException(
+                    ErrorCode.Failed, $"the catalog {Path} cannot be opened", "check owner and mode of the repository", error),
             Corrupt or NotADatabase => Damaged(error.Message, error),
             _ => Damaged(error.Message, error),
         };
     }
 
     private SnapshotException Damaged(string reason, Exception? inner = null) => new(
-        ErrorCode.VerificationFailed, $"the catalog {Path} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'", inner);
+        ErrorCode.VerificationFailed, $"the catalog {Path} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'",
+        inner);
 
     private static bool LoadLibrary()
     {

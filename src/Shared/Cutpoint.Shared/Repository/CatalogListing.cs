@@ -23,7 +23,8 @@ internal static class CatalogListing
             while (reader.Read())
             {
                 Of(guests, reader.GetString(0)).Add(new GuestInfo(
-                    reader.GetString(1), ReadDigest(reader, 2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), reader.GetInt64(6)));
+                    reader.GetString(1), ReadDigest(reader, 2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5),
+                    reader.GetInt64(6)));
             }
         }
         var checkpoints = new List<CheckpointInfo>();
@@ -55,8 +56,13 @@ internal static class CatalogListing
         return octets.Length == Digest.Length ? new Digest(octets) : throw Corrupt($"{octets.Length} octets where a digest is due");
     }
 
+    public static int ReadLength(SqliteDataReader reader, int column) =>
+        reader.GetInt64(column) is > 0 and <= int.MaxValue and var length ? (int)length : throw Corrupt("a length out of range");
+
     private static DateTimeOffset ReadTime(long milliseconds) =>
-        milliseconds is >= 0 and <= 253_402_300_799_999 ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) : throw Corrupt($"time {milliseconds}");
+        milliseconds is >= 0 and <= 253_402_300_799_999
+            ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds)
+            : throw Corrupt($"time {milliseconds}");
 
     private static T Of<T>(Dictionary<string, T> all, string key)
         where T : new()

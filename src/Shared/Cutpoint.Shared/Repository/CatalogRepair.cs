@@ -24,7 +24,8 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
                 if (_sections.TryGetValue(identity, out var pack)) used.Add(pack);
                 else missing++;
             }
-            if (missing > 0) _findings.Add($"checkpoint {commit.Info.Id}: {missing} sections are lost; 'cutpoint verify' says which parts they hit");
+            if (missing > 0)
+                _findings.Add($"checkpoint {commit.Info.Id}: {missing} sections are lost; 'cutpoint verify' says which parts they hit");
         }
         var kept = used.Order().Select(id => new CatalogPack(id, _packs[id].Length, _packs[id].Entries)).ToList();
         var sections = kept.Sum(pack => pack.Entries.LongCount(entry => entry.IsSection));
@@ -103,9 +104,11 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
         foreach (var guest in info.Guests)
         {
             if (!_manifests.TryGetValue(guest.Root, out var place))
-                throw new SnapshotException(ErrorCode.VerificationFailed, $"the manifest of guest '{guest.Name}' of checkpoint {info.Id} is in no pack");
+                throw new SnapshotException(
+                    ErrorCode.VerificationFailed, $"the manifest of guest '{guest.Name}' of checkpoint {info.Id} is in no pack");
             manifests.Add(place);
-            sections.UnionWith(files.Read(place.Pack, open => ManifestFormat.Read(open.ReadValue(place.Offset, place.Length), place.Offset)).Sections);
+            sections.UnionWith(
+                files.Read(place.Pack, open => ManifestFormat.Read(open.ReadValue(place.Offset, place.Length), place.Offset)).Sections);
         }
         return new CatalogCommit(info, record, manifests, sections, MayBeDamaged: true);
     }
@@ -124,7 +127,8 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
                 // What its log still holds belongs to the damaged file, never to the new one.
                 foreach (var suffix in DatabaseSuffixes)
                 {
-                    if (File.Exists(paths.Catalog + suffix)) File.Move(paths.Catalog + suffix, $"{paths.Catalog}.damaged{suffix}", overwrite: true);
+                    if (File.Exists(paths.Catalog + suffix))
+                        File.Move(paths.Catalog + suffix, $"{paths.Catalog}.damaged{suffix}", overwrite: true);
                 }
             }
             else

@@ -8,4 +8,5 @@ namespace Cutpoint.Repository;
 /// <param name="Labels">Labels a user gave it.</param>
 /// <param name="Guests">Its guests.</param>
 public sealed record CheckpointInfo(
-    Ulid Id, string? Name, DateTimeOffset CreatedAt, Digest Root, IReadOnlyDictionary<string, string> Labels, IReadOnlyList<GuestInfo> Guests);
+    Ulid Id, string? Name, DateTimeOffset CreatedAt, Digest Root, IReadOnlyDictionary<string, string> Labels,
+    IReadOnlyList<GuestInfo> Guests);

@@ -18,7 +18,8 @@ public sealed record CheckpointOptions
     /// <summary>What the job is for, shown to those who wait for it.</summary>
     public string Purpose { get; init; } = "take";
 
-    /// <summary>Octets after which a pack is finished and the next one started. 64 MiB: small enough to be collected, large enough for cheap flushes.</summary>
+    /// <summary>Octets after which a pack is finished and the next one started. 64 MiB: small enough to be collected, large enough for
+    /// cheap flushes.</summary>
     public long PackSize { get; init; } = 64 << 20;
 
     internal void Check()
@@ -37,6 +38,7 @@ public sealed record CheckpointOptions
     {
         var length = Encoding.UTF8.GetByteCount(text);
         if (length >= min && length <= CommitFormat.MaxTextLength) return;
-        throw new SnapshotException(ErrorCode.Usage, $"{what} must have {min} to {CommitFormat.MaxTextLength} octets", "choose another one") { IsPreflight = true };
+        throw new SnapshotException(
+            ErrorCode.Usage, $"{what} must have {min} to {CommitFormat.MaxTextLength} octets", "choose another one") { IsPreflight = true };
     }
 }

@@ -1,7 +1,8 @@
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// An open checkpoint. While it is open its packs stay, also when the checkpoint is forgotten and garbage is collected. Safe for concurrent use.
+/// An open checkpoint. While it is open its packs stay, also when the checkpoint is forgotten and garbage is collected. Safe for concurrent
+/// use.
 /// </summary>
 public sealed class CheckpointReader : IAsyncDisposable
 {
@@ -47,10 +48,13 @@ public sealed class CheckpointReader : IAsyncDisposable
         {
             return Guests.Count == 1
                 ? Guests[0]
-                : throw new SnapshotException(ErrorCode.Usage, $"checkpoint {Info.Id} has {Guests.Count} guests: {names}", "name one with --guest") { IsPreflight = true };
+                : throw new SnapshotException(
+                    ErrorCode.Usage, $"checkpoint {Info.Id} has {Guests.Count} guests: {names}",
+                    "name one with --guest") { IsPreflight = true };
         }
         return Guests.FirstOrDefault(guest => guest.Manifest.Name == name)
-            ?? throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {Info.Id} has no guest '{name}'", $"its guests are: {names}") { IsPreflight = true };
+            ?? throw new SnapshotException(
+                ErrorCode.NotFound, $"checkpoint {Info.Id} has no guest '{name}'", $"its guests are: {names}") { IsPreflight = true };
     }
 
     /// <summary>Closes the checkpoint and its guests.</summary>

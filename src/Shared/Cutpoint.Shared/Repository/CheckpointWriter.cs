@@ -6,7 +6,8 @@ namespace Cutpoint.Repository;
 
 /// <summary>
 /// Writes one checkpoint into packs of its own, and makes it visible by one commit. Disposing without a commit removes what was written; a
-/// process that dies leaves it to <c>gc</c>. <see cref="Encode(PageChunk)"/> may be called concurrently; of the other calls one at a time runs, the others wait.
+/// process that dies leaves it to <c>gc</c>. <see cref="Encode(PageChunk)"/> may be called concurrently; of the other calls one at a time
+/// runs, the others wait.
 /// </summary>
 public sealed class CheckpointWriter : IAsyncDisposable
 {
@@ -51,8 +52,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         InTurnAsync(() => AddGuest(name, blocks), cancellation);
 
     /// <summary>
-    /// Adds a guest whose pages are those of an earlier checkpoint until others take their place. Nothing is copied; blocks of the same name and length are
-    /// taken over, devices are not.
+    /// Adds a guest whose pages are those of an earlier checkpoint until others take their place. Nothing is copied; blocks of the same
+    /// name and length are taken over, devices are not.
     /// </summary>
     /// <param name="name">Its name, unique within the checkpoint.</param>
     /// <param name="blocks">Its RAM blocks.</param>
@@ -65,7 +66,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         {
             ArgumentNullException.ThrowIfNull(based);
             if (!_repository.Catalog.PinCheckpoint(based.Checkpoint, Id))
-                throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {based.Checkpoint} was forgotten meanwhile", "name another base");
+                throw new SnapshotException(
+                    ErrorCode.NotFound, $"checkpoint {based.Checkpoint} was forgotten meanwhile", "name another base");
             var guest = AddGuest(name, blocks);
             guest.StartFrom(based.Manifest, based.SectionRefs);
             return guest;
@@ -78,8 +80,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
     public EncodedSection Encode(PageChunk chunk) => _encoder.Encode(chunk);
 
     /// <summary>
-    /// Appends a section of pages and notes in the guest's manifest where they are. Takes the section over. What is appended later counts more, so the
-    /// calls for one page must come in the order of its contents.
+    /// Appends a section of pages and notes in the guest's manifest where they are. Takes the section over. What is appended later counts
+    /// more, so the calls for one page must come in the order of its contents.
     /// </summary>
     /// <exception cref="SnapshotException">The pack cannot be written; the job cannot go on.</exception>
     public ValueTask AppendAsync(GuestManifestBuilder guest, EncodedSection section, CancellationToken cancellation)
@@ -177,7 +179,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(blocks);
         if (_guests.Exists(other => other.Name == name))
         {
-            throw new SnapshotException(ErrorCode.Usage, $"two guests of the checkpoint are named '{name}'", "give each guest a name of its own")
+            throw new SnapshotException(
+                ErrorCode.Usage, $"two guests of the checkpoint are named '{name}'", "give each guest a name of its own")
             {
                 IsPreflight = true,
             };
@@ -185,7 +188,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         foreach (var block in blocks)
         {
             CheckpointOptions.CheckText(block.Name, "the name of a RAM block", 1);
-            if (block.Length <= 0 || block.Length % Paging.PageSize != 0) throw new ArgumentException($"RAM block '{block.Name}' has no whole pages.", nameof(blocks));
+            if (block.Length <= 0 || block.Length % Paging.PageSize != 0)
+                throw new ArgumentException($"RAM block '{block.Name}' has no whole pages.", nameof(blocks));
         }
         var guest = new GuestManifestBuilder(name, [.. blocks]);
         _guests.Add(guest);
@@ -248,8 +252,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
     }
 
     /// <summary>
-    /// Finishes the pack and makes it durable beside the work that goes on. Waits for the pack before it, so that no more than two are ever on their way to
-    /// the disk and its errors come up here.
+    /// Finishes the pack and makes it durable beside the work that goes on. Waits for the pack before it, so that no more than two are ever
+    /// on their way to the disk and its errors come up here.
     /// </summary>
     private void FinishPack()
     {
@@ -268,7 +272,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
     {
         using var files = new PackFiles(_repository.Paths.Packs);
         using var reader = new SectionReader(files);
-        foreach (var guest in _guests) new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
+        foreach (var guest in _guests)
+            new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
         cancellation.ThrowIfCancellationRequested();
 
         var manifests = new List<SectionRef>();

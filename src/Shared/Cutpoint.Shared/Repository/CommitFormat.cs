@@ -4,8 +4,8 @@ using Cutpoint.Formats.Ber;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The value that says a checkpoint is whole: written and flushed after everything it names, and before the catalog lists it. Its digest is the
-/// checkpoint's root digest.
+/// The value that says a checkpoint is whole: written and flushed after everything it names, and before the catalog lists it. Its digest is
+/// the checkpoint's root digest.
 /// </summary>
 internal static class CommitFormat
 {
@@ -17,7 +17,8 @@ internal static class CommitFormat
     public static byte[] Write(CheckpointInfo info, string record, out Digest root)
     {
         var labels = info.Labels.OrderBy(label => label.Key, StringComparer.Ordinal).ToList();
-        var capacity = 1024L + Encoding.UTF8.GetByteCount(record) + ((labels.Count + 1) * 2L * (MaxTextLength + 16)) + (info.Guests.Count * (MaxTextLength + 128L));
+        var capacity = 1024L + Encoding.UTF8.GetByteCount(record) + ((labels.Count + 1) * 2L * (MaxTextLength + 16))
+            + (info.Guests.Count * (MaxTextLength + 128L));
         var writer = new BackwardWriter(new byte[checked((int)capacity)]);
         PackFormat.ReserveDigest(ref writer);
         var guestsEnd = writer.Start;

@@ -11,7 +11,8 @@ public sealed partial class DirectoryRepository
         cancellation.ThrowIfCancellationRequested();
         ThrowIfReadOnly();
         if ((await ListAsync(cancellation).ConfigureAwait(false)).All(other => other.Id != checkpoint))
-            throw new SnapshotException(ErrorCode.NotFound, $"there is no checkpoint {checkpoint}", "look at 'cutpoint list'") { IsPreflight = true };
+            throw new SnapshotException(
+                ErrorCode.NotFound, $"there is no checkpoint {checkpoint}", "look at 'cutpoint list'") { IsPreflight = true };
         try
         {
             // First a mark that a repair heeds, since the packs go on telling of the checkpoint.
@@ -37,17 +38,20 @@ public sealed partial class DirectoryRepository
         },
         cancellation);
 
-    /// <summary>Looks at everything but the contents of packs: leftovers, torn tails, what the catalog says against what is there.</summary>
+    /// <summary>Looks at everything but the contents of packs: leftovers, torn tails, what the catalog says against what is
+    /// there.</summary>
     public Task<IReadOnlyList<DoctorFinding>> ExamineAsync(CancellationToken cancellation) =>
         Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog).Run(cancellation), cancellation);
 
     /// <summary>
-    /// Reads every octet of the packs that checkpoints need and checks every digest and page hash, the manifests, and the catalog against them.
+    /// Reads every octet of the packs that checkpoints need and checks every digest and page hash, the manifests, and the catalog against
+    /// them.
     /// </summary>
     /// <param name="checkpoints">The checkpoints, or null for the whole repository.</param>
     /// <param name="progress">Told how many octets were read of how many.</param>
     /// <param name="cancellation">Cancels the call.</param>
-    public Task<VerifyReport> VerifyAsync(IReadOnlyList<CheckpointInfo>? checkpoints, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
+    public Task<VerifyReport> VerifyAsync(
+        IReadOnlyList<CheckpointInfo>? checkpoints, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
         Task.Run(
         () =>
         {

@@ -3,15 +3,16 @@ using Cutpoint.Compression;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A repository in a directory: packs, and a catalog in SQLite. Any number of processes of one machine may use it at once; docs/formats/repository.md
-/// says what waits for what. Safe for concurrent use.
+/// A repository in a directory: packs, and a catalog in SQLite. Any number of processes of one machine may use it at once;
+/// docs/formats/repository.md says what waits for what. Safe for concurrent use.
 /// </summary>
 public sealed partial class DirectoryRepository : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly RepositoryLock _use;
 
-    private DirectoryRepository(RepositoryPaths paths, RepositoryFile file, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
+    private DirectoryRepository(
+        RepositoryPaths paths, RepositoryFile file, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
     {
         _time = time;
         _use = use;
@@ -45,7 +46,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
 
     /// <summary>Creates a repository and opens it. The directory is created when it is not there; else it must be empty.</summary>
     /// <exception cref="SnapshotException">The directory is in use or cannot be written.</exception>
-    public static async ValueTask<DirectoryRepository> InitAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
+    public static async ValueTask<DirectoryRepository> InitAsync(
+        RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
@@ -55,7 +57,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         {
             if (System.IO.Directory.Exists(paths.Root) && System.IO.Directory.EnumerateFileSystemEntries(paths.Root).Any())
             {
-                throw new SnapshotException(ErrorCode.Usage, $"{paths.Root} is not empty", "name a directory that is empty or not there") { IsPreflight = true };
+                throw new SnapshotException(
+                    ErrorCode.Usage, $"{paths.Root} is not empty", "name a directory that is empty or not there") { IsPreflight = true };
             }
             PosixFile.CreateDirectory(paths.Root);
             File.SetUnixFileMode(paths.Root, PosixFile.DirectoryMode);
@@ -74,7 +77,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     }
 
     /// <summary>Opens a repository.</summary>
-    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), its catalog is damaged, or it is being repaired.</exception>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), its catalog is damaged, or it is being
+    /// repaired.</exception>
     public static ValueTask<DirectoryRepository> OpenAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(location);
@@ -94,7 +98,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         var use = RepositoryLock.Share(paths, isReadOnly);
         try
         {
-            return ValueTask.FromResult(new DirectoryRepository(paths, file, isReadOnly, use, CatalogConnection.Open(paths.Catalog, isReadOnly), time));
+            return ValueTask.FromResult(
+                new DirectoryRepository(paths, file, isReadOnly, use, CatalogConnection.Open(paths.Catalog, isReadOnly), time));
         }
         catch
         {
@@ -122,7 +127,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     }
 
     /// <summary>The checkpoint a user means: an id or its beginning, a name, or <c>latest</c>.</summary>
-    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or there are several (<see cref="ErrorCode.Usage"/>).</exception>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or there are several
+    /// (<see cref="ErrorCode.Usage"/>).</exception>
     public async ValueTask<CheckpointInfo> ResolveAsync(string text, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -143,10 +149,12 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         try
         {
             if (registration is not null && !Catalog.PinCheckpoint(checkpoint.Id, registration.Id))
-                throw new SnapshotException(ErrorCode.NotFound, $"checkpoint {checkpoint.Id} was forgotten meanwhile", "look at 'cutpoint list'");
+                throw new SnapshotException(
+                    ErrorCode.NotFound, $"checkpoint {checkpoint.Id} was forgotten meanwhile", "look at 'cutpoint list'");
             var place = Catalog.FindCommit(checkpoint.Id);
             var record = "";
-            var info = files.Read(place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
+            var info = files.Read(
+                place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
             if (info.Root != checkpoint.Root) throw Contradiction(checkpoint.Id, "commit record");
             var guests = new List<GuestReader>();
             foreach (var guest in info.Guests)
@@ -182,7 +190,9 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     {
         if (IsReadOnly)
         {
-            throw new SnapshotException(ErrorCode.Failed, $"the repository {Directory} is read-only", "mount it writable, check its mode, or use another repository")
+            throw new SnapshotException(
+                ErrorCode.Failed, $"the repository {Directory} is read-only",
+                "mount it writable, check its mode, or use another repository")
             {
                 IsPreflight = true,
             };
@@ -190,5 +200,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     }
 
     private static SnapshotException Contradiction(Ulid checkpoint, string what) => new(
-        ErrorCode.VerificationFailed, $"the {what} of checkpoint {checkpoint} is another one than the catalog says", "run 'cutpoint verify', then 'cutpoint repair'");
+        ErrorCode.VerificationFailed, $"the {what} of checkpoint {checkpoint} is another one than the catalog says",
+        "run 'cutpoint verify', then 'cutpoint repair'");
 }

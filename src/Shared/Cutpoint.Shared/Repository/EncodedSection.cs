@@ -3,8 +3,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A section on its way into a pack: the whole BER value in a pooled native buffer, or only the place of an equal section that is stored already.
-/// Has one owner; <see cref="CheckpointWriter"/> takes it over, everybody else disposes it. Not safe for concurrent use.
+/// A section on its way into a pack: the whole BER value in a pooled native buffer, or only the place of an equal section that is stored
+/// already. Has one owner; <see cref="CheckpointWriter"/> takes it over, everybody else disposes it. Not safe for concurrent use.
 /// </summary>
 public sealed class EncodedSection : IDisposable
 {
@@ -22,7 +22,8 @@ public sealed class EncodedSection : IDisposable
     }
 
     internal EncodedSection(
-        SectionKind kind, Digest identity, int rawLength, int block, ReadOnlySpan<ExtentPages> extents, NativeBuffer buffer, int start, int length)
+        SectionKind kind, Digest identity, int rawLength, int block, ReadOnlySpan<ExtentPages> extents, NativeBuffer buffer, int start,
+        int length)
         : this(kind, identity, rawLength, block, extents)
     {
         _buffer = buffer;

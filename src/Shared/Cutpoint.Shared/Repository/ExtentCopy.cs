@@ -34,6 +34,7 @@ internal static class ExtentCopy
         var stored = entry.Ordinal < head.MaskCount ? head.Mask(entry.Ordinal) : 0;
         if ((entry.Mask & ~stored) == 0) return stored;
         throw new SnapshotException(
-            ErrorCode.VerificationFailed, $"the manifest names pages that section {head.Identity} does not hold", "run 'cutpoint verify' to see which checkpoints are hit");
+            ErrorCode.VerificationFailed, $"the manifest names pages that section {head.Identity} does not hold",
+            "run 'cutpoint verify' to see which checkpoints are hit");
     }
 }

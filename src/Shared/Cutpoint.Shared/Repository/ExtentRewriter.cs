@@ -4,8 +4,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Stores extents again that many passes spread over more sections than a manifest takes: their pages are read back from the packs and go into one
-/// new section each sixteen extents.
+/// Stores extents again that many passes spread over more sections than a manifest takes: their pages are read back from the packs and go
+/// into one new section each sixteen extents.
 /// </summary>
 internal sealed class ExtentRewriter(PageHasher hasher, SectionReader reader, SectionEncoder encoder, Func<EncodedSection, int> store)
 {
@@ -37,7 +37,9 @@ internal sealed class ExtentRewriter(PageHasher hasher, SectionReader reader, Se
             chunk.Add(new ExtentPages(extent, entries.Aggregate(0UL, (mask, entry) => mask | entry.Mask), 0));
         }
         // Section by section, so that each is read once however many of the extents it has a part of.
-        var parts = places.SelectMany((place, index) => place.Entries.Select(entry => (Entry: entry, Index: index))).GroupBy(part => part.Entry.Section);
+        var parts = places
+            .SelectMany((place, index) => place.Entries.Select(entry => (Entry: entry, Index: index)))
+            .GroupBy(part => part.Entry.Section);
         foreach (var section in parts)
         {
             var head = reader.Read(guest.Sections[section.Key], SectionKind.Pages, content);

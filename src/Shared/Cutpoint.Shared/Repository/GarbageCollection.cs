@@ -1,9 +1,9 @@
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Removes what no checkpoint needs. Safe beside running jobs and readers, because the order of its looks is the reverse of theirs: a job locks its
-/// directory, then creates packs, then commits; the collection lists packs, then asks for the lock, then asks the catalog. A pack it still finds
-/// without owner and without row was abandoned. Rows go in one transaction that sees every pin; files go after it.
+/// Removes what no checkpoint needs. Safe beside running jobs and readers, because the order of its looks is the reverse of theirs: a job
+/// locks its directory, then creates packs, then commits; the collection lists packs, then asks for the lock, then asks the catalog. A pack
+/// it still finds without owner and without row was abandoned. Rows go in one transaction that sees every pin; files go after it.
 /// </summary>
 internal sealed class GarbageCollection(RepositoryPaths paths, Catalog catalog)
 {

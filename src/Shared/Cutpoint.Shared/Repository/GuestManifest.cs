@@ -3,8 +3,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Everything a checkpoint knows of one guest but the contents: what it is, its devices, and for every page that is not zero the section that holds it.
-/// Always logically full: it stands on no other manifest. Immutable.
+/// Everything a checkpoint knows of one guest but the contents: what it is, its devices, and for every page that is not zero the section
+/// that holds it. Always logically full: it stands on no other manifest. Immutable.
 /// </summary>
 public sealed class GuestManifest
 {

@@ -5,8 +5,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Gathers one guest's part of a checkpoint while sections are appended. Later pages take the place of earlier ones, pages that became zero are
-/// taken out. Needs 16 octets per extent that has pages, and as much per further section an extent is spread over. Filled through
+/// Gathers one guest's part of a checkpoint while sections are appended. Later pages take the place of earlier ones, pages that became zero
+/// are taken out. Needs 16 octets per extent that has pages, and as much per further section an extent is spread over. Filled through
 /// <see cref="CheckpointWriter"/>, whose lock it shares.
 /// </summary>
 public sealed class GuestManifestBuilder
@@ -45,7 +45,8 @@ public sealed class GuestManifestBuilder
     /// <summary>Octets added to packs for this guest so far.</summary>
     public long StoredBytes { get; internal set; }
 
-    /// <summary>Extents that are spread over more sections than a manifest takes. The commit stores them again from what is stored, so nobody has to act.</summary>
+    /// <summary>Extents that are spread over more sections than a manifest takes. The commit stores them again from what is stored, so
+    /// nobody has to act.</summary>
     internal IReadOnlyCollection<(int Block, int Extent)> Crowded => _crowded;
 
     internal IReadOnlyList<SectionRef> Sections => _sections;
@@ -57,7 +58,8 @@ public sealed class GuestManifestBuilder
     {
         if (_numbers.TryGetValue(section.Identity, out var number)) return number;
         if (_sections.Count == ManifestEntry.MaxSections)
-            throw new SnapshotException(ErrorCode.Incompatible, $"guest '{Name}' has more than {ManifestEntry.MaxSections} sections", "take it with fewer passes");
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"guest '{Name}' has more than {ManifestEntry.MaxSections} sections", "take it with fewer passes");
         number = _sections.Count;
         _sections.Add(section);
         _isReused.Add(isReused);
@@ -78,7 +80,8 @@ public sealed class GuestManifestBuilder
             if ((uint)extent.Extent >= (uint)Blocks[block].ExtentCount
                 || ((extent.Present | extent.Zero) & ~ManifestFormat.PagesOf(Blocks[block], extent.Extent)) != 0)
             {
-                throw new ArgumentException($"extent {extent.Extent} has pages outside of RAM block '{Blocks[block].Name}'", nameof(extents));
+                throw new ArgumentException(
+                    $"extent {extent.Extent} has pages outside of RAM block '{Blocks[block].Name}'", nameof(extents));
             }
         }
         var ordinal = 0;
@@ -108,7 +111,8 @@ public sealed class GuestManifestBuilder
     {
         for (var block = 0; block < Blocks.Count; block++)
         {
-            var from = manifest.Blocks.ToList().FindIndex(other => other.Name == Blocks[block].Name && other.Length == Blocks[block].Length);
+            var from = manifest.Blocks.ToList().FindIndex(
+                other => other.Name == Blocks[block].Name && other.Length == Blocks[block].Length);
             if (from < 0) continue;
             var map = manifest.Maps[from];
             for (var index = 0; index < map.Extents.Length; index++)

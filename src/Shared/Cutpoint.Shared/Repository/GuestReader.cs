@@ -5,8 +5,9 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Reads one guest of a checkpoint: any page with one section decode, all pages in the order of the packs, or ranges in the order of addresses. What
-/// is handed out was checked against the digests of the packs. Safe for concurrent use; belongs to a <see cref="CheckpointReader"/>.
+/// Reads one guest of a checkpoint: any page with one section decode, all pages in the order of the packs, or ranges in the order of
+/// addresses. What is handed out was checked against the digests of the packs. Safe for concurrent use; belongs to a
+/// <see cref="CheckpointReader"/>.
 /// </summary>
 public sealed class GuestReader
 {
@@ -89,7 +90,9 @@ public sealed class GuestReader
         ArgumentNullException.ThrowIfNull(handler);
         ArgumentOutOfRangeException.ThrowIfLessThan(parallelism, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var work = new PageDistribution(_reader, SectionRefs, new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section)), handler, progress);
+        var work = new PageDistribution(
+            _reader, SectionRefs, new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section)), handler,
+            progress);
         var workers = new Task[parallelism];
         for (var index = 0; index < parallelism; index++)
         {
@@ -121,7 +124,8 @@ public sealed class GuestReader
     /// </summary>
     /// <param name="ranges">The ranges; page aligned.</param>
     /// <param name="chunks">
-    /// Chunks of 4 MiB there are, those the caller has not disposed of included: at least 2, and more than the caller holds while it asks for the next.
+    /// Chunks of 4 MiB there are, those the caller has not disposed of included: at least 2, and more than the caller holds while it asks
+    /// for the next.
     /// </param>
     /// <param name="cancellation">Cancels the read.</param>
     /// <returns>The chunks; the caller disposes each.</returns>
@@ -159,7 +163,8 @@ public sealed class GuestReader
         }
     }
 
-    /// <summary>Hands out the hash of every page that is not zero, as they were taken over the stored octets; payloads are not read.</summary>
+    /// <summary>Hands out the hash of every page that is not zero, as they were taken over the stored octets; payloads are not
+    /// read.</summary>
     /// <param name="handler">Takes the hashes.</param>
     /// <param name="cancellation">Cancels the read.</param>
     public Task ReadHashesAsync(PageHashHandler handler, CancellationToken cancellation)
@@ -197,12 +202,15 @@ public sealed class GuestReader
         if (_cache.IsValueCreated) _cache.Value.Dispose();
     }
 
-    private SectionRef[] FindSections() => Array.ConvertAll(Manifest.Sections, identity => _repository.Catalog.Find(identity) ?? throw new SnapshotException(
-        ErrorCode.VerificationFailed, $"section {identity} of guest '{Manifest.Name}' is not in the catalog", "run 'cutpoint verify'"));
+    private SectionRef[] FindSections() => Array.ConvertAll(
+        Manifest.Sections,
+        identity => _repository.Catalog.Find(identity) ?? throw new SnapshotException(
+            ErrorCode.VerificationFailed, $"section {identity} of guest '{Manifest.Name}' is not in the catalog", "run 'cutpoint verify'"));
 
     private byte[] ReadOctets(int[] sections, long length, CancellationToken cancellation)
     {
-        if (length > Array.MaxLength) throw new SnapshotException(ErrorCode.Incompatible, $"a device state of {length} octets is too long to be read at once");
+        if (length > Array.MaxLength)
+            throw new SnapshotException(ErrorCode.Incompatible, $"a device state of {length} octets is too long to be read at once");
         var octets = new byte[length];
         var rest = octets.AsSpan();
         using var buffers = new NativeBufferPool(Paging.SectionSize, 0);
@@ -212,7 +220,9 @@ public sealed class GuestReader
             cancellation.ThrowIfCancellationRequested();
             var head = _reader.Read(SectionRefs[section], SectionKind.State, buffer.Span);
             if (head.RawLength != Math.Min(rest.Length, Paging.SectionSize))
-                throw new SnapshotException(ErrorCode.VerificationFailed, $"section {head.Identity} has another length than the manifest says", "run 'cutpoint verify'");
+                throw new SnapshotException(
+                    ErrorCode.VerificationFailed, $"section {head.Identity} has another length than the manifest says",
+                    "run 'cutpoint verify'");
             buffer.Span[..head.RawLength].CopyTo(rest);
             rest = rest[head.RawLength..];
         }
@@ -235,7 +245,9 @@ public sealed class GuestReader
             {
                 var part = entry with { Mask = entry.Mask & wanted };
                 if (part.Mask == 0) continue;
-                _cache.Value.Use(part.Section, (in SectionHead head, ReadOnlySpan<byte> content) => ExtentCopy.Pages(head, content, part, ulong.MaxValue, extentOctets));
+                _cache.Value.Use(
+                    part.Section, (in SectionHead head, ReadOnlySpan<byte> content) =>
+                        ExtentCopy.Pages(head, content, part, ulong.MaxValue, extentOctets));
             }
             extentOctets.AsSpan(start, count).CopyTo(destination);
             destination = destination[count..];
@@ -248,7 +260,8 @@ public sealed class GuestReader
         foreach (var range in ranges)
         {
             CheckRange(range);
-            if (range.Offset % Paging.PageSize != 0 || range.Length % Paging.PageSize != 0) throw new ArgumentException("A range is page aligned.", nameof(ranges));
+            if (range.Offset % Paging.PageSize != 0 || range.Length % Paging.PageSize != 0)
+                throw new ArgumentException("A range is page aligned.", nameof(ranges));
             for (long offset = range.Offset, end = range.Offset + range.Length; offset < end;)
             {
                 // Windows lie where sections of a full pass do.

@@ -7,7 +7,8 @@ namespace Cutpoint.Repository;
 /// <param name="Purpose">What for, such as "take".</param>
 public sealed record JobOwner(string Host, int ProcessId, DateTimeOffset StartedAt, string Purpose)
 {
-    internal static JobOwner Create(string purpose, TimeProvider time) => new(Environment.MachineName, Environment.ProcessId, time.GetUtcNow(), purpose);
+    internal static JobOwner Create(string purpose, TimeProvider time) =>
+        new(Environment.MachineName, Environment.ProcessId, time.GetUtcNow(), purpose);
 
     /// <inheritdoc/>
     public override string ToString() => $"{Purpose} by process {ProcessId} on {Host} since {StartedAt:u}";

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Says to every process that a job runs, and proves it: a directory <c>jobs/ID</c> with the owner's name and a file that the owner keeps locked. The
-/// system drops the lock when the process dies, so a lock that can be had belongs to a dead job, whatever numbers processes have by then.
+/// Says to every process that a job runs, and proves it: a directory <c>jobs/ID</c> with the owner's name and a file that the owner keeps
+/// locked. The system drops the lock when the process dies, so a lock that can be had belongs to a dead job, whatever numbers processes
+/// have by then.
 /// </summary>
 internal sealed class JobRegistration : IDisposable
 {
@@ -55,7 +56,8 @@ internal sealed class JobRegistration : IDisposable
     {
         try
         {
-            using (File.OpenHandle(Path.Combine(jobs, id.ToString(), LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None)) return false;
+            using (File.OpenHandle(Path.Combine(jobs, id.ToString(), LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+                return false;
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -85,7 +87,9 @@ internal sealed class JobRegistration : IDisposable
     {
         try
         {
-            return new FileInfo(path).Length > MaxOwnerLength ? null : JsonSerializer.Deserialize(File.ReadAllBytes(path), RepositoryJson.Default.JobOwner);
+            return new FileInfo(path).Length > MaxOwnerLength
+                ? null
+                : JsonSerializer.Deserialize(File.ReadAllBytes(path), RepositoryJson.Default.JobOwner);
         }
         catch (Exception error) when (StorageError.IsStorage(error) || error is JsonException)
         {

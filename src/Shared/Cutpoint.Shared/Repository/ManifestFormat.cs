@@ -27,10 +27,12 @@ internal static class ManifestFormat
         for (var index = manifest.Devices.Count - 1; index >= 0; index--) WriteDevice(ref writer, manifest.Devices[index]);
         writer.Sequence(devicesEnd);
         var blocksEnd = writer.Start;
-        for (var index = manifest.Blocks.Count - 1; index >= 0; index--) WriteBlock(ref writer, manifest.Blocks[index], manifest.Maps[index]);
+        for (var index = manifest.Blocks.Count - 1; index >= 0; index--)
+            WriteBlock(ref writer, manifest.Blocks[index], manifest.Maps[index]);
         writer.Sequence(blocksEnd);
         var identities = writer.Contents(manifest.Sections.Length * Digest.Length);
-        for (var index = 0; index < manifest.Sections.Length; index++) manifest.Sections[index].CopyTo(identities[(index * Digest.Length)..]);
+        for (var index = 0; index < manifest.Sections.Length; index++)
+            manifest.Sections[index].CopyTo(identities[(index * Digest.Length)..]);
         writer.Header(BerTag.OctetString, isConstructed: false, writer.Start + identities.Length);
         writer.Octets(record);
         writer.Octets(description);
@@ -92,13 +94,18 @@ internal static class ManifestFormat
         var state = ReadNumbers(ref fields, sections, length);
         var descriptionLength = (long)fields.ReadUnsigned("length of the description", long.MaxValue);
         var description = ReadNumbers(ref fields, sections, descriptionLength);
-        return new DeviceInfo(new UnitKey(name, instance), version, length, descriptionLength) { StateSections = state, DescriptionSections = description };
+        return new DeviceInfo(new UnitKey(name, instance), version, length, descriptionLength)
+        {
+            StateSections = state,
+            DescriptionSections = description,
+        };
     }
 
     private static void WriteNumbers(ref BackwardWriter writer, int[] numbers)
     {
         var octets = writer.Contents(numbers.Length * sizeof(int));
-        for (var index = 0; index < numbers.Length; index++) BinaryPrimitives.WriteInt32BigEndian(octets[(index * sizeof(int))..], numbers[index]);
+        for (var index = 0; index < numbers.Length; index++)
+            BinaryPrimitives.WriteInt32BigEndian(octets[(index * sizeof(int))..], numbers[index]);
         writer.Header(BerTag.OctetString, isConstructed: false, writer.Start + octets.Length);
     }
 
@@ -145,7 +152,8 @@ internal static class ManifestFormat
         var fields = blocks.ReadConstructed(BerTag.Sequence);
         var name = fields.ReadUtf8String(MaxNameLength);
         var length = (long)fields.ReadUnsigned("length of the block", (ulong)MaxBlockLength);
-        if (length % Paging.PageSize != 0) throw PackFormat.Damaged(fields.Position, $"RAM block '{name}' has {length} octets, no whole pages");
+        if (length % Paging.PageSize != 0)
+            throw PackFormat.Damaged(fields.Position, $"RAM block '{name}' has {length} octets, no whole pages");
         block = new RamBlock(name, length, fields.ReadUnsigned("read-only", 1) != 0);
         var position = fields.Position;
         var octets = fields.ReadPrimitive(BerTag.OctetString);
@@ -163,16 +171,20 @@ internal static class ManifestFormat
             var extent = BinaryPrimitives.ReadInt32BigEndian(octets);
             var count = octets[sizeof(int)];
             octets = octets[(sizeof(int) + 1)..];
-            if ((uint)extent >= (uint)block.ExtentCount || (extents.Count > 0 && extent <= extents[^1])) throw Wrong($"extent {extent} is out of order or range");
-            if (count is 0 or > BlockMap.MaxEntries || octets.Length < count * EntryLength) throw Wrong($"extent {extent} has {count} entries");
+            if ((uint)extent >= (uint)block.ExtentCount || (extents.Count > 0 && extent <= extents[^1]))
+                throw Wrong($"extent {extent} is out of order or range");
+            if (count is 0 or > BlockMap.MaxEntries || octets.Length < count * EntryLength)
+                throw Wrong($"extent {extent} has {count} entries");
             extents.Add(extent);
             first.Add(entries.Count);
             var free = PagesOf(block, extent);
             for (; count > 0; count--, octets = octets[EntryLength..])
             {
-                var entry = new ManifestEntry(BinaryPrimitives.ReadUInt32BigEndian(octets), BinaryPrimitives.ReadUInt64BigEndian(octets[sizeof(uint)..]));
+                var entry = new ManifestEntry(
+                    BinaryPrimitives.ReadUInt32BigEndian(octets), BinaryPrimitives.ReadUInt64BigEndian(octets[sizeof(uint)..]));
                 if (entry.Section >= sections) throw Wrong($"extent {extent} names section {entry.Section} of {sections}");
-                if (entry.Mask == 0 || (entry.Mask & ~free) != 0) throw Wrong($"extent {extent} names a page twice, or one outside of the block");
+                if (entry.Mask == 0 || (entry.Mask & ~free) != 0)
+                    throw Wrong($"extent {extent} names a page twice, or one outside of the block");
                 free &= ~entry.Mask;
                 entries.Add(entry);
             }
@@ -180,7 +192,8 @@ internal static class ManifestFormat
         first.Add(entries.Count);
         return new BlockMap([.. extents], [.. first], [.. entries]);
 
-        Cutpoint.Formats.MalformedInputException Wrong(string reason) => PackFormat.Damaged(position, $"RAM block '{block.Name}': {reason}");
+        Cutpoint.Formats.MalformedInputException Wrong(string reason) =>
+            PackFormat.Damaged(position, $"RAM block '{block.Name}': {reason}");
     }
 
     /// <summary>The pages an extent of a block has: fewer than 64 only in the last one.</summary>
@@ -211,14 +224,16 @@ internal static class ManifestFormat
         if (octets.Length % Digest.Length != 0 || octets.Length / Digest.Length > ManifestEntry.MaxSections)
             throw PackFormat.Damaged(position, $"{octets.Length} octets of section identities");
         var sections = new Digest[octets.Length / Digest.Length];
-        for (var index = 0; index < sections.Length; index++) sections[index] = new Digest(octets.Slice(index * Digest.Length, Digest.Length));
+        for (var index = 0; index < sections.Length; index++)
+            sections[index] = new Digest(octets.Slice(index * Digest.Length, Digest.Length));
         return sections;
     }
 
     private static int MaxLength(GuestManifest manifest, int texts)
     {
         const int NumberLength = 11, HeaderLength = 6;
-        long length = texts + (manifest.Sections.LongLength * Digest.Length) + BackwardWriter.DigestElementLength + NumberLength + (16 * HeaderLength);
+        long length = texts + (manifest.Sections.LongLength * Digest.Length) + BackwardWriter.DigestElementLength + NumberLength
+            + (16 * HeaderLength);
         length += MaxNameLength;
         foreach (var device in manifest.Devices)
         {
@@ -228,9 +243,12 @@ internal static class ManifestFormat
         for (var block = 0; block < manifest.Blocks.Count; block++)
         {
             var map = manifest.Maps[block];
-            length += MaxNameLength + (2 * NumberLength) + (4 * HeaderLength) + (map.Extents.Length * (sizeof(int) + 1L)) + (map.EntryCount * (long)EntryLength);
+            length += MaxNameLength + (2 * NumberLength) + (4 * HeaderLength) + (map.Extents.Length * (sizeof(int) + 1L))
+                + (map.EntryCount * (long)EntryLength);
         }
         if (length <= PackFormat.MaxValueLength) return (int)length;
-        throw new SnapshotException(ErrorCode.Incompatible, $"the manifest of guest '{manifest.Name}' would have {length} octets", "the guest is too large for this version");
+        throw new SnapshotException(
+            ErrorCode.Incompatible, $"the manifest of guest '{manifest.Name}' would have {length} octets",
+            "the guest is too large for this version");
     }
 }

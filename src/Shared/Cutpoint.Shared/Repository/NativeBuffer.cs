@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Octets outside of the collected heap. Has one owner, who disposes it; disposing returns it to its pool, which keeps a few, because the first
-/// touch of fresh memory costs more than the work done in it.
+/// Octets outside of the collected heap. Has one owner, who disposes it; disposing returns it to its pool, which keeps a few, because the
+/// first touch of fresh memory costs more than the work done in it.
 /// </summary>
 internal sealed unsafe class NativeBuffer(NativeBufferPool pool, int length) : IDisposable
 {

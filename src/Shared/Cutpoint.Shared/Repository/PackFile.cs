@@ -108,7 +108,8 @@ internal sealed class PackFile : IDisposable
     /// <param name="value">The section's value: a part of the destination.</param>
     public SectionHead ReadSection(SectionRef section, Span<byte> destination, out ReadOnlySpan<byte> value)
     {
-        if (section.Length is <= 0 or > SectionHead.MaxSectionLength) throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
+        if (section.Length is <= 0 or > SectionHead.MaxSectionLength)
+            throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
         var octets = destination[..section.Length];
         ReadExactly(octets, section.Offset);
         value = octets;
@@ -118,7 +119,8 @@ internal sealed class PackFile : IDisposable
     /// <summary>Reads the head of a section only: masks and page hashes.</summary>
     public SectionHead ReadSectionHead(SectionRef section, Span<byte> destination, out ReadOnlySpan<byte> value)
     {
-        if (section.Length is <= 0 or > SectionHead.MaxSectionLength) throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
+        if (section.Length is <= 0 or > SectionHead.MaxSectionLength)
+            throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
         var octets = destination[..Math.Min(section.Length, SectionHead.MaxLength)];
         ReadExactly(octets, section.Offset);
         value = octets;

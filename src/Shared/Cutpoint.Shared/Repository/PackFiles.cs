@@ -2,7 +2,8 @@ using Cutpoint.Formats;
 
 namespace Cutpoint.Repository;
 
-/// <summary>The packs of a repository, opened when first read. Keeps at most so many open that no limit of a process is near. Safe for concurrent use.</summary>
+/// <summary>The packs of a repository, opened when first read. Keeps at most so many open that no limit of a process is near. Safe for
+/// concurrent use.</summary>
 internal sealed class PackFiles(string directory) : IDisposable
 {
     private const int MaxOpen = 256;

@@ -4,8 +4,8 @@ using Cutpoint.Formats.Ber;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// What the values of a pack have in common. Each is a constructed value of class APPLICATION and definite length; each but the section ends in
-/// the SHA-256 of all its octets before that element. docs/formats/repository.md has the grammar.
+/// What the values of a pack have in common. Each is a constructed value of class APPLICATION and definite length; each but the section
+/// ends in the SHA-256 of all its octets before that element. docs/formats/repository.md has the grammar.
 /// </summary>
 internal static class PackFormat
 {
@@ -70,7 +70,8 @@ internal static class PackFormat
         if (version != Version)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"the pack has format version {version}, this program knows {Version}", "use a newer version of Cutpoint");
+                ErrorCode.Incompatible, $"the pack has format version {version}, this program knows {Version}",
+                "use a newer version of Cutpoint");
         }
     }
 

@@ -37,7 +37,8 @@ internal sealed record PackHeader(Ulid Repository, PackId Pack)
         var job = ReadUlid(ref fields, "job");
         var number = (int)fields.ReadUnsigned("number", PackId.MaxNumber);
         if (fields.ReadUnsigned("protection") != PlainProtection)
-            throw new SnapshotException(ErrorCode.Incompatible, "the pack is encrypted, which this program does not know", "use a newer version of Cutpoint");
+            throw new SnapshotException(
+                ErrorCode.Incompatible, "the pack is encrypted, which this program does not know", "use a newer version of Cutpoint");
         return new PackHeader(repository, new PackId(job, number));
     }
 

@@ -18,7 +18,8 @@ public readonly record struct PackId(Ulid Job, int Number) : IComparable<PackId>
     public static bool TryParse(ReadOnlySpan<char> text, out PackId id)
     {
         id = default;
-        if (text.Length != Ulid.TextLength + 9 || text[Ulid.TextLength] != '-' || !Ulid.TryParse(text[..Ulid.TextLength], out var job)) return false;
+        if (text.Length != Ulid.TextLength + 9 || text[Ulid.TextLength] != '-' || !Ulid.TryParse(text[..Ulid.TextLength], out var job))
+            return false;
         if (!int.TryParse(text[(Ulid.TextLength + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return false;
         id = new PackId(job, number);
         return true;

@@ -4,8 +4,8 @@ using Cutpoint.Formats.Ber;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The last value of a finished pack: where every section, manifest and commit record is, so that a catalog is rebuilt without reading the packs. It ends in its
-/// own length before its digest, so that it is found from the end of the file.
+/// The last value of a finished pack: where every section, manifest and commit record is, so that a catalog is rebuilt without reading the
+/// packs. It ends in its own length before its digest, so that it is found from the end of the file.
 /// </summary>
 internal static class PackIndex
 {
@@ -62,5 +62,7 @@ internal static class PackIndex
 
     /// <summary>The length of the index value, from the last octets of a pack; 0 when no index ends there.</summary>
     public static long LengthFromTrailer(ReadOnlySpan<byte> trailer) =>
-        trailer.Length == TrailerLength && trailer[0] == 0x04 && trailer[1] == sizeof(long) ? BinaryPrimitives.ReadInt64BigEndian(trailer[2..]) : 0;
+        trailer.Length == TrailerLength && trailer[0] == 0x04 && trailer[1] == sizeof(long)
+            ? BinaryPrimitives.ReadInt64BigEndian(trailer[2..])
+            : 0;
 }

@@ -14,7 +14,8 @@ internal sealed record PackListing(IReadOnlyList<PackId> Packs, IReadOnlyList<st
             foreach (var path in Directory.EnumerateFileSystemEntries(directory))
             {
                 var name = Path.GetFileName(path);
-                if (name.EndsWith(PackId.Extension, StringComparison.Ordinal) && PackId.TryParse(name.AsSpan()[..^PackId.Extension.Length], out var id) && id.FileName == name)
+                if (name.EndsWith(PackId.Extension, StringComparison.Ordinal)
+                    && PackId.TryParse(name.AsSpan()[..^PackId.Extension.Length], out var id) && id.FileName == name)
                     packs.Add(id);
                 else
                     strangers.Add(name);

@@ -5,8 +5,9 @@ using Cutpoint.Formats.Ber;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Reads packs without a catalog. A finished pack tells by its index what it holds; any other is walked value by value, every digest checked. Where a value does
-/// not hold, the walk looks for the next one that does, so that damage in the middle costs what it hit and nothing behind it.
+/// Reads packs without a catalog. A finished pack tells by its index what it holds; any other is walked value by value, every digest
+/// checked. Where a value does not hold, the walk looks for the next one that does, so that damage in the middle costs what it hit and
+/// nothing behind it.
 /// </summary>
 internal sealed class PackRecovery(Ulid repository)
 {
@@ -50,7 +51,9 @@ internal sealed class PackRecovery(Ulid repository)
             var indexLength = PackIndex.LengthFromTrailer(trailer);
             if (indexLength <= 0 || indexLength > Math.Min(length, PackFormat.MaxValueLength)) return null;
             var entries = PackIndex.Read(file.ReadValue(length - indexLength, indexLength), length - indexLength);
-            return entries.TrueForAll(entry => entry.Offset >= 0 && entry.Length > 0 && entry.Offset <= length - entry.Length) ? entries : null;
+            return entries.TrueForAll(entry => entry.Offset >= 0 && entry.Length > 0 && entry.Offset <= length - entry.Length)
+                ? entries
+                : null;
         }
         catch (MalformedInputException)
         {
@@ -95,7 +98,8 @@ internal sealed class PackRecovery(Ulid repository)
             return new PackEntry(tag, digest, offset, value.Length);
         }
         var head = SectionHead.Read(value, value.Length, offset);
-        if (Xxh3.Hash(value.AsSpan(head.Payload)) != head.PayloadHash) throw PackFormat.Damaged(offset, "the hash of the section's payload does not hold");
+        if (Xxh3.Hash(value.AsSpan(head.Payload)) != head.PayloadHash)
+            throw PackFormat.Damaged(offset, "the hash of the section's payload does not hold");
         return new PackEntry(tag, head.Identity, offset, value.Length);
     }
 

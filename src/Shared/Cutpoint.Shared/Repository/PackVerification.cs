@@ -5,10 +5,11 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Reads every octet of one pack and checks it: framing, digests, identities, page hashes, the index, and the catalog's rows. Where the framing is damaged the
-/// catalog says where the next value starts, so that one damage does not hide others.
+/// Reads every octet of one pack and checks it: framing, digests, identities, page hashes, the index, and the catalog's rows. Where the
+/// framing is damaged the catalog says where the next value starts, so that one damage does not hide others.
 /// </summary>
-internal sealed class PackVerification(Ulid repository, PageHasher hasher, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength)
+internal sealed class PackVerification(
+    Ulid repository, PageHasher hasher, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength)
 {
     private readonly Lock _gate = new();
     private readonly List<(long Offset, string Reason)> _damages = [];
@@ -22,7 +23,8 @@ internal sealed class PackVerification(Ulid repository, PageHasher hasher, PackF
     public void Run(IProgress<long>? progress, CancellationToken cancellation)
     {
         var length = file.Length;
-        if (length != expectedLength) Add(Math.Min(length, expectedLength), $"the pack has {length} octets, the catalog says {expectedLength}");
+        if (length != expectedLength)
+            Add(Math.Min(length, expectedLength), $"the pack has {length} octets, the catalog says {expectedLength}");
         var values = Frame(length);
         var entries = new PackEntry?[values.Count];
         using var buffers = new NativeBufferPool(SectionHead.MaxSectionLength, Environment.ProcessorCount * 2);
@@ -77,7 +79,8 @@ internal sealed class PackVerification(Ulid repository, PageHasher hasher, PackF
             if (header.Tag == PackFormat.HeaderTag)
             {
                 var found = PackHeader.Read(value);
-                if (found.Repository != repository || found.Pack != file.Id) throw PackFormat.Damaged(offset, $"the header names another pack, {found.Pack}");
+                if (found.Repository != repository || found.Pack != file.Id)
+                    throw PackFormat.Damaged(offset, $"the header names another pack, {found.Pack}");
             }
             else if (header.Tag == PackFormat.ManifestTag)
             {

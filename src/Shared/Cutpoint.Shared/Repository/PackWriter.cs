@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Appends values to a pack of its own. Octets are handed to the system with every value and writeback is started early, so that the flush that
-/// makes them durable has little left to wait for. One caller at a time.
+/// Appends values to a pack of its own. Octets are handed to the system with every value and writeback is started early, so that the flush
+/// that makes them durable has little left to wait for. One caller at a time.
 /// </summary>
 internal sealed class PackWriter : IDisposable
 {

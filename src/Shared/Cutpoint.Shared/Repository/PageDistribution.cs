@@ -2,7 +2,8 @@ using Cutpoint.Guests;
 
 namespace Cutpoint.Repository;
 
-/// <summary>Decodes sections in the order of the packs and hands out their pages. Several threads run one distribution; each takes the next section.</summary>
+/// <summary>Decodes sections in the order of the packs and hands out their pages. Several threads run one distribution; each takes the next
+/// section.</summary>
 internal sealed class PageDistribution(
     SectionReader reader, IReadOnlyList<SectionRef> sections, SectionUses uses, ExtentHandler handler, IProgress<long>? progress)
 {

@@ -63,8 +63,10 @@ internal static partial class PosixFile
         if (fdatasync(handle) != 0) throw Error(path);
     }
 
-    /// <summary>Asks the system to start writing a part of a file, without waiting: a hint, so that the flush at the end is short.</summary>
-    public static void StartWritingBack(SafeFileHandle handle, long offset, long length) => _ = sync_file_range(handle, offset, length, StartWriteback);
+    /// <summary>Asks the system to start writing a part of a file, without waiting: a hint, so that the flush at the end is
+    /// short.</summary>
+    public static void StartWritingBack(SafeFileHandle handle, long offset, long length) =>
+        _ = sync_file_range(handle, offset, length, StartWriteback);
 
     /// <summary>True when the file system and the modes let this process write into a directory.</summary>
     public static bool IsWritable(string path) => access(path, WriteAccess) == 0;

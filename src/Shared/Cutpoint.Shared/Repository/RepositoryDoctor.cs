@@ -9,7 +9,8 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
 
     public IReadOnlyList<DoctorFinding> Run(CancellationToken cancellation)
     {
-        foreach (var line in catalog.Check()) Add(DoctorSeverity.Damage, $"the catalog is damaged: {line}", "rebuild it from the packs with 'cutpoint repair'");
+        foreach (var line in catalog.Check())
+            Add(DoctorSeverity.Damage, $"the catalog is damaged: {line}", "rebuild it from the packs with 'cutpoint repair'");
         CheckModes();
         CheckJobs();
         cancellation.ThrowIfCancellationRequested();
@@ -49,18 +50,27 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
             var length = PackListing.LengthOf(paths.Packs, id);
             if (known.TryGetValue(id, out var expected))
             {
-                if (length != expected) Add(DoctorSeverity.Damage, $"pack {id} has {length} octets, the catalog says {expected}", "run 'cutpoint verify'");
+                if (length != expected)
+                    Add(DoctorSeverity.Damage, $"pack {id} has {length} octets, the catalog says {expected}", "run 'cutpoint verify'");
             }
             else if (!JobRegistration.IsAlive(paths.Jobs, id.Job) && !catalog.Packs().ContainsKey(id))
             {
-                Add(DoctorSeverity.Leftover, $"pack {id} ({length} octets) was left behind by a job that never committed{State(recovery, id, cancellation)}", "run 'cutpoint gc'");
+                Add(
+                    DoctorSeverity.Leftover,
+                    $"pack {id} ({length} octets) was left behind by a job that never committed{State(recovery, id, cancellation)}",
+                    "run 'cutpoint gc'");
             }
         }
         foreach (var id in known.Keys.Except(listing.Packs).Order())
-            Add(DoctorSeverity.Damage, $"pack {id} is missing", "put it back from a copy, or run 'cutpoint verify' to see which checkpoints are hit");
-        var unused = catalog.RemoveUnusedPacks(dryRun: true, [.. catalog.PinningJobs().Where(job => !JobRegistration.IsAlive(paths.Jobs, job))]);
+            Add(
+                DoctorSeverity.Damage, $"pack {id} is missing",
+                "put it back from a copy, or run 'cutpoint verify' to see which checkpoints are hit");
+        var unused = catalog.RemoveUnusedPacks(
+            dryRun: true, [.. catalog.PinningJobs().Where(job => !JobRegistration.IsAlive(paths.Jobs, job))]);
         if (unused.Count > 0)
-            Add(DoctorSeverity.Leftover, $"{unused.Count} packs ({unused.Values.Sum()} octets) are needed by no checkpoint", "run 'cutpoint gc'");
+            Add(
+                DoctorSeverity.Leftover, $"{unused.Count} packs ({unused.Values.Sum()} octets) are needed by no checkpoint",
+                "run 'cutpoint gc'");
     }
 
     private string State(PackRecovery recovery, PackId id, CancellationToken cancellation)
@@ -86,5 +96,6 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
         }
     }
 
-    private void Add(DoctorSeverity severity, string message, string? advice) => _findings.Add(new DoctorFinding(severity, message, advice));
+    private void Add(DoctorSeverity severity, string message, string? advice) =>
+        _findings.Add(new DoctorFinding(severity, message, advice));
 }

@@ -7,7 +7,8 @@ using Cutpoint.Compression;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The file <c>repository</c>: what a repository is for its life. Two lines: a JSON object, and the XXH3-128 of the first line in hexadecimal.
+/// The file <c>repository</c>: what a repository is for its life. Two lines: a JSON object, and the XXH3-128 of the first line in
+/// hexadecimal.
 /// </summary>
 internal sealed partial record RepositoryFile
 {
@@ -55,7 +56,9 @@ internal sealed partial record RepositoryFile
         }
         catch (Exception error) when (error is DirectoryNotFoundException or FileNotFoundException)
         {
-            throw new SnapshotException(ErrorCode.NotFound, $"there is no repository in {directory}", $"create one with 'cutpoint init --repository {directory}'", error)
+            throw new SnapshotException(
+                ErrorCode.NotFound, $"there is no repository in {directory}", $"create one with 'cutpoint init --repository {directory}'",
+                error)
             {
                 IsPreflight = true,
             };
@@ -72,7 +75,8 @@ internal sealed partial record RepositoryFile
         var end = Array.IndexOf(octets, (byte)'\n');
         if (end < 0) throw Damaged(path, "it is cut short");
         var line = octets.AsSpan(0, end);
-        if (Encoding.ASCII.GetString(octets.AsSpan(end + 1)) != $"{Xxh3.Hash(line):x32}\n") throw Damaged(path, "its checksum does not hold");
+        if (Encoding.ASCII.GetString(octets.AsSpan(end + 1)) != $"{Xxh3.Hash(line):x32}\n")
+            throw Damaged(path, "its checksum does not hold");
         RepositoryFile? file;
         try
         {
@@ -82,17 +86,21 @@ internal sealed partial record RepositoryFile
         {
             throw Damaged(path, error.Message);
         }
-        if (file is null || file.HashSecret.Length != PageHasher.SecretLength || !Ulid.TryParse(file.Id, out _)) throw Damaged(path, "a field is wrong");
+        if (file is null || file.HashSecret.Length != PageHasher.SecretLength || !Ulid.TryParse(file.Id, out _))
+            throw Damaged(path, "a field is wrong");
         if (file.FormatVersion > Version)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{path}: the repository has version {file.FormatVersion}, this program knows {Version}", "use a newer version of Cutpoint");
+                ErrorCode.Incompatible, $"{path}: the repository has version {file.FormatVersion}, this program knows {Version}",
+                "use a newer version of Cutpoint");
         }
         return file;
     }
 
     private static SnapshotException Damaged(string path, string reason) =>
-        new(ErrorCode.VerificationFailed, $"{path} is damaged: {reason}", "put the file back from a copy: it holds the repository's secret and cannot be rebuilt");
+        new(
+            ErrorCode.VerificationFailed, $"{path} is damaged: {reason}",
+            "put the file back from a copy: it holds the repository's secret and cannot be rebuilt");
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     [JsonSerializable(typeof(RepositoryFile))]

@@ -17,9 +17,11 @@ public sealed record RepositoryLocation
         get
         {
             if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } text) return Parse(text);
-            var data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+            var data = Environment.GetFolderPath(
+                Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
             if (data.Length == 0)
-                throw new SnapshotException(ErrorCode.Usage, "no repository is named and there is no home directory", $"give --repository DIR or set {Variable}")
+                throw new SnapshotException(
+                    ErrorCode.Usage, "no repository is named and there is no home directory", $"give --repository DIR or set {Variable}")
                 {
                     IsPreflight = true,
                 };

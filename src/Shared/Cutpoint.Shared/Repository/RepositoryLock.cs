@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A file lock of the whole repository. The system drops it when the process dies; beside it lies the name of the last one who held it alone, for the
-/// message to those who do not get it.
+/// A file lock of the whole repository. The system drops it when the process dies; beside it lies the name of the last one who held it
+/// alone, for the message to those who do not get it.
 /// </summary>
 internal sealed class RepositoryLock : IDisposable
 {
@@ -36,7 +36,8 @@ internal sealed class RepositoryLock : IDisposable
         var owner = OwnerPath(path);
         try
         {
-            PosixFile.WriteAtomically(owner, JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
+            PosixFile.WriteAtomically(
+                owner, JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
             return new RepositoryLock(file, owner);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
@@ -57,7 +58,8 @@ internal sealed class RepositoryLock : IDisposable
         try
         {
             // A shared lock needs no right to write, but the first one creates the file.
-            if (!File.Exists(path)) new FileStream(path, Options(FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite)).Dispose();
+            if (!File.Exists(path))
+                new FileStream(path, Options(FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite)).Dispose();
             return new FileStream(path, Options(FileMode.Open, access, share));
         }
         catch (Exception error) when (error is UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException)
@@ -68,7 +70,11 @@ internal sealed class RepositoryLock : IDisposable
         {
             var owner = JobRegistration.ReadOwner(OwnerPath(path));
             throw new SnapshotException(
-                ErrorCode.Locked, owner is null ? whenHeld : $"{whenHeld}: {owner}", "wait until it has ended, then try again", error) { IsTransient = true, IsPreflight = true };
+                ErrorCode.Locked, owner is null ? whenHeld : $"{whenHeld}: {owner}", "wait until it has ended, then try again", error)
+            {
+                IsTransient = true,
+                IsPreflight = true,
+            };
         }
     }
 

@@ -20,7 +20,9 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         foreach (var line in catalog.Check()) _findings.Add(new VerifyFinding("catalog", line, []));
         var listed = catalog.List();
         var checkpoints = selected ?? listed;
-        var packs = selected is null ? catalog.Packs() : checkpoints.SelectMany(one => catalog.Packs(one.Id)).DistinctBy(pack => pack.Key).ToDictionary();
+        var packs = selected is null
+            ? catalog.Packs()
+            : checkpoints.SelectMany(one => catalog.Packs(one.Id)).DistinctBy(pack => pack.Key).ToDictionary();
         _total = packs.Values.Sum();
         long sections = 0;
         foreach (var (id, length) in packs.OrderBy(pack => pack.Key)) sections += VerifyPack(id, length, cancellation);
@@ -45,7 +47,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             using var file = PackFile.Open(repository.Paths.Packs, id);
             var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length);
             verification.Run(new Counter(this), cancellation);
-            if (verification.Damages.Count > 0) _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
+            if (verification.Damages.Count > 0)
+                _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
             return verification.SectionCount;
         }
         catch (SnapshotException error)
@@ -63,14 +66,20 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             if (Hit(place, new AffectedPart(listed.Id, null, null))) return;
             var info = _files.Read(place.Pack, file => CommitFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset, out _));
             if (!IsSame(info, listed))
-                _findings.Add(new VerifyFinding("catalog", $"it lists checkpoint {listed.Id} otherwise than its commit record", [new AffectedPart(listed.Id, null, null)]));
+                _findings.Add(
+                    new VerifyFinding(
+                        "catalog", $"it lists checkpoint {listed.Id} otherwise than its commit record",
+                        [new AffectedPart(listed.Id, null, null)]));
             var needed = new HashSet<PackId> { place.Pack };
             foreach (var guest in info.Guests) VerifyGuest(info, guest, needed, cancellation);
             needed.ExceptWith(repository.Catalog.Packs(listed.Id).Keys);
             foreach (var pack in needed.Order())
             {
                 // Not damage yet, but the next collection would take the pack away.
-                _findings.Add(new VerifyFinding("catalog", $"it does not know that checkpoint {listed.Id} needs pack {pack}", [new AffectedPart(listed.Id, null, null)]));
+                _findings.Add(
+                    new VerifyFinding(
+                        "catalog", $"it does not know that checkpoint {listed.Id} needs pack {pack}",
+                        [new AffectedPart(listed.Id, null, null)]));
             }
         }
         catch (SnapshotException error)
@@ -91,7 +100,9 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             var manifest = _files.Read(place.Pack, file => ManifestFormat.Read(file.ReadValue(place.Offset, place.Length), place.Offset));
             if (manifest.Root != guest.Root || manifest.Name != guest.Name)
             {
-                _findings.Add(new VerifyFinding($"pack {place.Pack}, offset {place.Offset}", $"this is not the manifest of guest '{guest.Name}'", [whole]));
+                _findings.Add(
+                    new VerifyFinding(
+                        $"pack {place.Pack}, offset {place.Offset}", $"this is not the manifest of guest '{guest.Name}'", [whole]));
                 return;
             }
             VerifySections(checkpoint, manifest, needed, cancellation);
@@ -106,7 +117,9 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
     {
         var places = Array.ConvertAll(manifest.Sections, identity => repository.Catalog.Find(identity));
         var states = manifest.Devices.SelectMany(
-            device => device.StateSections.Concat(device.DescriptionSections).Select(section => (Section: section, Part: $"device {device.Unit}")))
+            device =>
+                device.StateSections.Concat(device.DescriptionSections).Select(
+                    section => (Section: section, Part: $"device {device.Unit}")))
             .ToLookup(state => state.Section, state => state.Part);
         using var reader = new SectionReader(_files);
         var octets = new byte[SectionHead.MaxLength];
@@ -115,7 +128,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         {
             cancellation.ThrowIfCancellationRequested();
             var parts = new List<AffectedPart>();
-            foreach (var use in uses.Of(section)) parts.Add(new AffectedPart(checkpoint.Id, manifest.Name, $"RAM block '{manifest.Blocks[use.Block].Name}'"));
+            foreach (var use in uses.Of(section))
+                parts.Add(new AffectedPart(checkpoint.Id, manifest.Name, $"RAM block '{manifest.Blocks[use.Block].Name}'"));
             foreach (var part in states[section]) parts.Add(new AffectedPart(checkpoint.Id, manifest.Name, part));
             if (places[section] is not { } place)
             {
@@ -127,7 +141,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
             try
             {
                 var head = reader.ReadHead(place, octets);
-                if (head.Kind == SectionKind.Pages && states.Contains(section)) throw PackFormat.Damaged(place.Offset, "a device's state is in a section of pages");
+                if (head.Kind == SectionKind.Pages && states.Contains(section))
+                    throw PackFormat.Damaged(place.Offset, "a device's state is in a section of pages");
                 foreach (var use in uses.Of(section)) ExtentCopy.Check(head, use.Entry);
             }
             catch (SnapshotException error)

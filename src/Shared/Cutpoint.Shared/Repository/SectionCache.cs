@@ -1,8 +1,8 @@
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Decoded sections that were used last, for readers that come back to one. Two readers that want the same section wait for one decode. Safe for
-/// concurrent use.
+/// Decoded sections that were used last, for readers that come back to one. Two readers that want the same section wait for one decode.
+/// Safe for concurrent use.
 /// </summary>
 /// <param name="reader">Reads the sections.</param>
 /// <param name="sections">The sections of a manifest, by number.</param>

@@ -29,8 +29,8 @@ public sealed class SectionEncoder : IDisposable
     }
 
     /// <summary>
-    /// Encodes the pages of a chunk. Takes the chunk over and gives its buffer back to its pool before it returns, also when it throws. The hashes of
-    /// the chunk must be there.
+    /// Encodes the pages of a chunk. Takes the chunk over and gives its buffer back to its pool before it returns, also when it throws. The
+    /// hashes of the chunk must be there.
     /// </summary>
     public EncodedSection Encode(PageChunk chunk)
     {
@@ -66,7 +66,8 @@ public sealed class SectionEncoder : IDisposable
     internal static Digest Identify(ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content) => Sha256.Of(kindAndMasks, content);
 
     private EncodedSection Encode(
-        SectionKind kind, ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block, ReadOnlySpan<ExtentPages> extents)
+        SectionKind kind, ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block,
+        ReadOnlySpan<ExtentPages> extents)
     {
         var identity = Identify(kindAndMasks, content);
         if (_known?.Invoke(identity) is { } existing)

@@ -8,8 +8,8 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Everything of a section's value but its payload. The head ends in a SHA-256 over itself, and holds the XXH3-128 of the payload, so that the two
-/// cover every octet of the value; the identity, SHA-256 of the content, stands for what comes out.
+/// Everything of a section's value but its payload. The head ends in a SHA-256 over itself, and holds the XXH3-128 of the payload, so that
+/// the two cover every octet of the value; the identity, SHA-256 of the content, stands for what comes out.
 /// </summary>
 internal readonly struct SectionHead
 {
@@ -27,7 +27,8 @@ internal readonly struct SectionHead
     private readonly Masks _masks;
 
     private SectionHead(
-        SectionKind kind, CodecKind codec, int rawLength, Digest identity, int maskCount, in Masks masks, Range hashes, UInt128 payloadHash, Range payload)
+        SectionKind kind, CodecKind codec, int rawLength, Digest identity, int maskCount, in Masks masks, Range hashes, UInt128 payloadHash,
+        Range payload)
     {
         Kind = kind;
         Codec = codec;
@@ -90,7 +91,8 @@ internal readonly struct SectionHead
     /// <param name="masks">One mask of 8 octets per extent, most significant octet first.</param>
     /// <param name="hashes">One hash per page.</param>
     public static void Write(
-        ref BackwardWriter writer, SectionKind kind, CodecKind codec, int rawLength, Digest identity, ReadOnlySpan<byte> masks, ReadOnlySpan<UInt128> hashes)
+        ref BackwardWriter writer, SectionKind kind, CodecKind codec, int rawLength, Digest identity, ReadOnlySpan<byte> masks,
+        ReadOnlySpan<UInt128> hashes)
     {
         var end = writer.Start + writer.Written.Length;
         var payloadHash = Xxh3.Hash(writer.Written);
@@ -102,7 +104,8 @@ internal readonly struct SectionHead
         BinaryPrimitives.WriteUInt128BigEndian(hash, payloadHash);
         writer.Header(BerTag.OctetString, isConstructed: false, writer.Start + HashLength);
         var hashOctets = writer.Contents(hashes.Length * HashLength);
-        for (var page = 0; page < hashes.Length; page++) BinaryPrimitives.WriteUInt128BigEndian(hashOctets[(page * HashLength)..], hashes[page]);
+        for (var page = 0; page < hashes.Length; page++)
+            BinaryPrimitives.WriteUInt128BigEndian(hashOctets[(page * HashLength)..], hashes[page]);
         writer.Header(BerTag.OctetString, isConstructed: false, writer.Start + hashOctets.Length);
         writer.Octets(masks);
         identity.CopyTo(writer.Contents(Digest.Length));
@@ -143,7 +146,8 @@ internal readonly struct SectionHead
         if (digest != Sha256.Of(value[..digestStart])) throw PackFormat.Damaged(offset, "the digest of the section's head does not hold");
 
         var payloadAt = (int)(fields.Position - offset);
-        if (!BerHeader.TryRead(value[payloadAt..], out var payload, offset + payloadAt) || payload.Tag != BerTag.OctetString || payload.IsConstructed
+        if (!BerHeader.TryRead(value[payloadAt..], out var payload, offset + payloadAt) || payload.Tag != BerTag.OctetString
+            || payload.IsConstructed
             || payload.HeaderLength != BerHeader.Measure(payload.Tag, payload.ContentLength) || payload.TotalLength != length - payloadAt)
         {
             throw PackFormat.Damaged(offset + payloadAt, "the section's payload has another length");
@@ -154,7 +158,8 @@ internal readonly struct SectionHead
         var isConsistent = kind == SectionKind.Pages
             ? pages > 0 && rawLength == pages * Paging.PageSize && hashOctets.Length == pages * HashLength
             : maskCount == 0 && hashOctets.IsEmpty && rawLength > 0;
-        if (!isConsistent || payload.ContentLength > Paging.SectionSize) throw PackFormat.Damaged(offset, "the section's fields contradict each other");
+        if (!isConsistent || payload.ContentLength > Paging.SectionSize)
+            throw PackFormat.Damaged(offset, "the section's fields contradict each other");
         payloadAt += payload.HeaderLength;
         return new SectionHead(
             kind, codec, rawLength, identity, maskCount, masks, (hashesEnd - hashOctets.Length)..hashesEnd, payloadHash, payloadAt..length);

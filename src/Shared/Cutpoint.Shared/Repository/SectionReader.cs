@@ -4,8 +4,8 @@ using Cutpoint.Formats;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Reads sections out of packs. What it hands out is what was stored: the head's digest, the payload's hash and the identity the manifest names are
-/// checked on every read. Safe for concurrent use.
+/// Reads sections out of packs. What it hands out is what was stored: the head's digest, the payload's hash and the identity the manifest
+/// names are checked on every read. Safe for concurrent use.
 /// </summary>
 internal sealed class SectionReader(PackFiles packs) : IDisposable
 {

@@ -1,8 +1,8 @@
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A manifest turned round: for every section the extents that have pages in it, sections in the order in which they lie in the packs, so that each is
-/// read once and the packs are read front to back.
+/// A manifest turned round: for every section the extents that have pages in it, sections in the order in which they lie in the packs, so
+/// that each is read once and the packs are read front to back.
 /// </summary>
 internal sealed class SectionUses
 {
@@ -36,7 +36,8 @@ internal sealed class SectionUses
         _order = [.. Enumerable.Range(0, sections.Count).Where(section => _first[section] != _first[section + 1])];
         Array.Sort(_order, (left, right) =>
         {
-            if (sections[left] is not { } one || sections[right] is not { } other) return (sections[left] is null).CompareTo(sections[right] is null);
+            if (sections[left] is not { } one || sections[right] is not { } other)
+                return (sections[left] is null).CompareTo(sections[right] is null);
             var packs = one.Pack.CompareTo(other.Pack);
             return packs != 0 ? packs : one.Offset.CompareTo(other.Offset);
         });

@@ -25,14 +25,28 @@ public static class StorageError
         // Outside of Windows the low half of HResult is the error number of the system, where the framework has no code of its own.
         var number = error.HResult & 0xffff;
         var text = error.Message;
-        if (error is UnauthorizedAccessException) return Create(ErrorCode.Failed, $"may not {action} {path}", "check owner and mode of the repository");
-        if (error is DirectoryNotFoundException or FileNotFoundException) return Create(ErrorCode.VerificationFailed, $"{path} is missing", "run 'cutpoint verify'");
+        if (error is UnauthorizedAccessException)
+            return Create(ErrorCode.Failed, $"may not {action} {path}", "check owner and mode of the repository");
+        if (error is DirectoryNotFoundException or FileNotFoundException)
+            return Create(ErrorCode.VerificationFailed, $"{path} is missing", "run 'cutpoint verify'");
         return number switch
         {
-            ENOSPC => Create(ErrorCode.NoSpace, $"no space left to {action} {path}{Needed(needed)}", "free space, or run 'cutpoint forget' and 'cutpoint gc'"),
-            EDQUOT => Create(ErrorCode.NoSpace, $"the disk quota does not let me {action} {path}{Needed(needed)}", "raise the quota, or run 'cutpoint forget' and 'cutpoint gc'"),
-            EFBIG => Create(ErrorCode.NoSpace, $"the limit of file sizes does not let me {action} {path}{Needed(needed)}", "raise the limit ('ulimit -f')"),
-            EROFS => Create(ErrorCode.Failed, $"cannot {action} {path}: the file system is read-only", "mount it writable, or use another repository"),
+            ENOSPC =>
+                Create(
+                    ErrorCode.NoSpace, $"no space left to {action} {path}{Needed(needed)}",
+                    "free space, or run 'cutpoint forget' and 'cutpoint gc'"),
+            EDQUOT =>
+                Create(
+                    ErrorCode.NoSpace, $"the disk quota does not let me {action} {path}{Needed(needed)}",
+                    "raise the quota, or run 'cutpoint forget' and 'cutpoint gc'"),
+            EFBIG =>
+                Create(
+                    ErrorCode.NoSpace, $"the limit of file sizes does not let me {action} {path}{Needed(needed)}",
+                    "raise the limit ('ulimit -f')"),
+            EROFS =>
+                Create(
+                    ErrorCode.Failed, $"cannot {action} {path}: the file system is read-only",
+                    "mount it writable, or use another repository"),
             EIO => Create(ErrorCode.Failed, $"cannot {action} {path}: the device reports an error", "look at the kernel's log"),
             _ => Create(ErrorCode.Failed, $"cannot {action} {path}: {text}", null),
         };
@@ -42,7 +56,9 @@ public static class StorageError
 
     /// <summary>Says in which pack damaged octets are.</summary>
     internal static SnapshotException InPack(MalformedInputException error, PackId pack) =>
-        new(ErrorCode.VerificationFailed, $"pack {pack}, offset {error.Offset}: {error.Reason}", "run 'cutpoint verify' to see which checkpoints are hit", error);
+        new(
+            ErrorCode.VerificationFailed, $"pack {pack}, offset {error.Offset}: {error.Reason}",
+            "run 'cutpoint verify' to see which checkpoints are hit", error);
 
     private static string Needed(long needed) =>
         needed == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({needed} octets needed)");

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The name of a job and of the checkpoint it makes: 48 bits of milliseconds since 1970 and 80 random bits, written as 26 digits of Crockford's
-/// base 32, so that names sort by time.
+/// The name of a job and of the checkpoint it makes: 48 bits of milliseconds since 1970 and 80 random bits, written as 26 digits of
+/// Crockford's base 32, so that names sort by time.
 /// </summary>
 /// <param name="Value">The 128 bits, most significant first.</param>
 public readonly record struct Ulid(UInt128 Value) : IComparable<Ulid>

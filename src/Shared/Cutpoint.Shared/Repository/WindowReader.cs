@@ -6,8 +6,10 @@ namespace Cutpoint.Repository;
 /// <summary>Puts together the pages of up to 16 extents that lie one behind the other, from whatever sections hold them.</summary>
 internal static class WindowReader
 {
-    /// <summary>Fills a chunk with a window, which starts and ends where one of 4 MiB does or a range ends. Disposes the chunk when it throws.</summary>
-    public static PageChunk Fill(GuestManifest manifest, SectionCache cache, BlockRange window, PageChunk chunk, CancellationToken cancellation)
+    /// <summary>Fills a chunk with a window, which starts and ends where one of 4 MiB does or a range ends. Disposes the chunk when it
+    /// throws.</summary>
+    public static PageChunk Fill(
+        GuestManifest manifest, SectionCache cache, BlockRange window, PageChunk chunk, CancellationToken cancellation)
     {
         try
         {
@@ -32,7 +34,8 @@ internal static class WindowReader
     }
 
     /// <summary>The mask of pages from one to another, both included.</summary>
-    public static ulong PagesBetween(int first, int last) => (ulong.MaxValue << first) & (ulong.MaxValue >> (Paging.PagesPerExtent - 1 - last));
+    public static ulong PagesBetween(int first, int last) =>
+        (ulong.MaxValue << first) & (ulong.MaxValue >> (Paging.PagesPerExtent - 1 - last));
 
     private static void Add(PageChunk chunk, int extent, ulong wanted, ReadOnlySpan<ManifestEntry> entries, SectionCache cache)
     {
@@ -46,7 +49,8 @@ internal static class WindowReader
             if (part.Mask == 0) continue;
             cache.Use(
                 part.Section,
-                (in SectionHead head, ReadOnlySpan<byte> content) => ExtentCopy.Pages(head, content, part, present, chunk.Buffer.Slice(start, length)));
+                (in SectionHead head, ReadOnlySpan<byte> content) =>
+                    ExtentCopy.Pages(head, content, part, present, chunk.Buffer.Slice(start, length)));
         }
         chunk.Add(new ExtentPages(extent, present, wanted & ~present));
     }
