@@ -38,7 +38,8 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IProgress<JobPr
             var receiving = ReceiveAsync();
             while (!_state.IsOver)
             {
-                var first = await Task.WhenAny(receiving, cancelled, _committing ?? never);
+                // The first that is there counts: a cancellation overtakes reports that wait.
+                var first = await Task.WhenAny(cancelled, _committing ?? never, receiving);
                 if (first == cancelled)
                 {
                     cancelled = never;

@@ -1,0 +1,143 @@
+using System.Threading.Channels;
+using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Units;
+
+namespace Cutpoint.Coordinator.Tests.Jobs;
+
+public sealed class JobHostTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private readonly GoodWorker _worker = new();
+    private readonly Catalog _catalog = new();
+
+    [Fact]
+    public async Task A_job_of_willing_workers_ends_with_one_commit()
+    {
+        var job = await RunAsync(default);
+        Assert.Equal(JobPhase.Committed, job.Phase);
+        Assert.Null(job.Error);
+        Assert.Equal((1, 0), (_catalog.Commits, _catalog.Discards));
+        Assert.Equal([typeof(OpenGuest), typeof(RunPass), typeof(MakeCut), typeof(ReleaseCut), typeof(DrainGuest), typeof(CloseGuest)], _worker.Commands);
+    }
+
+    [Theory]
+    [InlineData(typeof(OpenGuest))]
+    [InlineData(typeof(RunPass))]
+    [InlineData(typeof(MakeCut))]
+    [InlineData(typeof(ReleaseCut))]
+    [InlineData(typeof(DrainGuest))]
+    public async Task Cancelling_closes_the_guest_and_commits_nothing(Type command)
+    {
+        using var cancel = new CancellationTokenSource();
+        _worker.Before = c =>
+        {
+            if (c.GetType() == command) cancel.Cancel();
+        };
+        var job = await RunAsync(cancel.Token);
+        Assert.Equal((JobPhase.Aborted, ErrorCode.Cancelled), (job.Phase, job.Error!.Code));
+        Assert.Equal((0, 1), (_catalog.Commits, _catalog.Discards));
+        Assert.Equal(typeof(CloseGuest), _worker.Commands[^1]);
+    }
+
+    [Fact]
+    public async Task A_commit_that_fails_leaves_no_checkpoint_and_tells_why()
+    {
+        _catalog.Fault = new SnapshotException(ErrorCode.NoSpace, "full");
+        var job = await RunAsync(default);
+        Assert.Equal((JobPhase.Aborted, ErrorCode.NoSpace), (job.Phase, job.Error!.Code));
+        Assert.Equal(1, _catalog.Discards);
+    }
+
+    [Fact]
+    public async Task A_line_that_breaks_ends_the_job()
+    {
+        _worker.Before = c =>
+        {
+            if (c is MakeCut) _worker.Break();
+        };
+        var job = await RunAsync(default);
+        Assert.Equal(JobPhase.Aborted, job.Phase);
+        Assert.Equal(0, _catalog.Commits);
+    }
+
+    [Fact]
+    public async Task A_plan_nobody_can_carry_out_is_refused_before_anybody_is_asked()
+    {
+        foreach (var plan in new[]
+        {
+            Plan with { Guests = [] },
+            Plan with { Guests = [new("a", "reference:a"), new("a", "reference:b")] },
+            Plan with { Guests = [new("a", "nonsense")] },
+            Plan with { Options = new CaptureOptions { Downtime = TimeSpan.FromSeconds(6) } },
+            Plan with { Version = 2 },
+        })
+        {
+            var error = await Assert.ThrowsAsync<SnapshotException>(() => new JobHost(_worker, _catalog, null).RunAsync(plan, default));
+            Assert.Equal(ErrorCode.Usage, error.Code);
+            Assert.True(error.IsPreflight);
+            Assert.NotNull(error.Advice);
+        }
+        Assert.Empty(_worker.Commands);
+    }
+
+    private static JobPlan Plan => new() { JobId = "j", Guests = [new GuestPlan("a", "reference:a")] };
+
+    private Task<JobState> RunAsync(CancellationToken cancellation) => new JobHost(_worker, _catalog, null).RunAsync(Plan, cancellation).WaitAsync(Patience);
+
+    private sealed class Catalog : IJobCommit
+    {
+        public Exception? Fault { get; set; }
+
+        public int Commits { get; private set; }
+
+        public int Discards { get; private set; }
+
+        public Task CommitAsync(JobState job, CancellationToken cancellation)
+        {
+            Commits++;
+            return Fault is null ? Task.CompletedTask : Task.FromException(Fault);
+        }
+
+        public Task DiscardAsync(JobState job)
+        {
+            Discards++;
+            return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>Answers everything at once.</summary>
+    private sealed class GoodWorker : IWorkerPort
+    {
+        private readonly Channel<WorkerReport> _reports = Channel.CreateUnbounded<WorkerReport>();
+
+        public List<Type> Commands { get; } = [];
+
+        public Action<WorkerCommand> Before { get; set; } = _ => { };
+
+        public void Break() => _reports.Writer.TryComplete(new IOException("the connection was reset"));
+
+        public ValueTask SendAsync(WorkerCommand command, CancellationToken cancellation)
+        {
+            Commands.Add(command.GetType());
+            Before(command);
+            WorkerReport report = command switch
+            {
+                OpenGuest => new GuestOpened("j", "a", CaptureTransport.Direct, CaptureStrategy.Precopy, "", TimeSpan.Zero, true),
+                RunPass pass => new PassFinished("j", "a", VoteDecision.Done, new PassReport { Pass = pass.Pass }),
+                MakeCut cut => new CutHeld("j", "a", cut.Epoch, DateTimeOffset.UnixEpoch),
+                ReleaseCut cut => new CutEnded("j", "a", new CutReport
+                {
+                    Epoch = cut.Epoch, HeldUntilRelease = true, StoppedAt = DateTimeOffset.UnixEpoch, ThawedAt = DateTimeOffset.UnixEpoch.AddSeconds(1),
+                }),
+                DrainGuest => new GuestDrained("j", "a", new PassReport { Pass = uint.MaxValue }),
+                _ => new GuestClosed("j", "a"),
+            };
+            _reports.Writer.TryWrite(report);
+            return default;
+        }
+
+        public ValueTask<WorkerReport> ReceiveAsync(CancellationToken cancellation) => _reports.Reader.ReadAsync(cancellation);
+    }
+}

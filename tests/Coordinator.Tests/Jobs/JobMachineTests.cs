@@ -1,0 +1,248 @@
+using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Units;
+
+namespace Cutpoint.Coordinator.Tests.Jobs;
+
+public sealed class JobMachineTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+    private JobState _state = JobState.New(PlanOf("a"));
+    private IReadOnlyList<JobAction> _actions = [];
+
+    [Fact]
+    public void A_job_goes_through_preflight_passes_cut_and_drain_to_its_commit()
+    {
+        Receive(new StartJob());
+        Assert.IsType<OpenGuest>(Told());
+        Say(Opened("a"));
+        Assert.Equal(new RunPass("j", "a", 0), Told());
+        Say(Passed("a", 0, VoteDecision.AnotherPass));
+        Assert.Equal(new RunPass("j", "a", 1), Told());
+        Say(Passed("a", 1, VoteDecision.Done));
+        Assert.Equal((JobPhase.Cutting, (WorkerCommand)new MakeCut("j", "a", 1)), (_state.Phase, Told()));
+        Say(new CutHeld("j", "a", 1, Noon));
+        Assert.Equal(new ReleaseCut("j", "a", 1), Told());
+        Say(Ended("a", 1, 0, 5));
+        Assert.Equal((JobPhase.Draining, (WorkerCommand)new DrainGuest("j", "a")), (_state.Phase, Told()));
+        Say(Drained("a"));
+        Assert.Equal(JobPhase.Committing, _state.Phase);
+        Assert.IsType<CommitCheckpoint>(Assert.Single(_actions));
+        Receive(new CommitSucceeded());
+        Assert.Equal((JobPhase.Committed, (WorkerCommand)new CloseGuest("j", "a", Keep: true)), (_state.Phase, Told()));
+        Assert.False(_state.IsOver);
+        Say(new GuestClosed("j", "a"));
+        Assert.True(_state.IsOver);
+    }
+
+    [Fact]
+    public void Nobody_is_released_before_everybody_is_held()
+    {
+        ToCut("a", "b");
+        Say(new CutHeld("j", "a", 1, Noon));
+        Assert.Empty(_actions);
+        Say(new CutHeld("j", "b", 1, Noon));
+        Assert.Equal(["a", "b"], _actions.Cast<TellWorker>().Select(t => Assert.IsType<ReleaseCut>(t.Command).Guest));
+    }
+
+    [Fact]
+    public void The_skew_of_a_group_is_measured_and_certified()
+    {
+        ToCut("a", "b");
+        Say(new CutHeld("j", "a", 1, Noon));
+        Say(new CutHeld("j", "b", 1, Noon));
+        Say(Ended("a", 1, 0, 9));
+        Say(Ended("b", 1, 3, 8));
+        Assert.True(_state.IsCertified);
+        Assert.Equal(TimeSpan.FromMilliseconds(3), _state.Skew);
+    }
+
+    [Fact]
+    public void Guests_that_were_never_stopped_at_one_time_make_no_cut()
+    {
+        ToCut("a", "b");
+        Say(new CutHeld("j", "a", 1, Noon));
+        Say(new CutHeld("j", "b", 1, Noon));
+        Say(Ended("a", 1, 0, 5));
+        Say(Ended("b", 1, 5, 9));
+        Assert.False(_state.IsCertified);
+        Assert.Equal(JobPhase.Live, _state.Phase);
+        Assert.All(_actions, a => Assert.IsType<RunPass>(((TellWorker)a).Command));
+    }
+
+    [Fact]
+    public void A_guest_that_thawed_too_early_frees_the_others_at_once_and_the_cut_is_tried_again()
+    {
+        ToCut("a", "b");
+        Say(new CutHeld("j", "a", 1, Noon));
+        Say(Ended("a", 1, 0, 5, held: false));
+        Assert.Empty(_actions);
+        Say(new CutHeld("j", "b", 1, Noon));
+        Assert.Equal(new ReleaseCut("j", "b", 1), Told());
+        Say(Ended("b", 1, 0, 7));
+        Assert.Equal([new RunPass("j", "a", 1), new RunPass("j", "b", 1)], _actions.Cast<TellWorker>().Select(t => t.Command));
+        Say(Passed("a", 1, VoteDecision.Done));
+        Say(Passed("b", 1, VoteDecision.Done));
+        Assert.Equal([new MakeCut("j", "a", 2), new MakeCut("j", "b", 2)], _actions.Cast<TellWorker>().Select(t => t.Command));
+    }
+
+    [Fact]
+    public void A_cut_is_not_tried_more_often_than_the_plan_allows()
+    {
+        _state = JobState.New(PlanOf("a") with { CutAttempts = 2 });
+        ToCut("a");
+        Say(Ended("a", 1, 0, 5, held: false));
+        Say(Passed("a", 1, VoteDecision.Done));
+        Say(Ended("a", 2, 0, 5, held: false));
+        Assert.Equal(JobPhase.Aborting, _state.Phase);
+        Assert.Contains("--freeze-limit", _state.Error!.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_cut_that_would_exceed_the_freeze_limit_is_not_started()
+    {
+        Receive(new StartJob());
+        Say(Opened("a"));
+        Say(Passed("a", 0, VoteDecision.Done, pause: 6000));
+        Assert.Equal((JobPhase.Aborting, ErrorCode.NotConverged), (_state.Phase, _state.Error!.Code));
+        Assert.Contains("6000 ms", _state.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(new CloseGuest("j", "a", Keep: false), Told());
+    }
+
+    [Fact]
+    public void A_guest_that_is_paused_anyway_has_no_freeze_limit()
+    {
+        Receive(new StartJob());
+        Say(Opened("a") with { WasRunning = false, Strategy = CaptureStrategy.Stop, PauseFloor = TimeSpan.FromMinutes(1) });
+        Assert.IsType<MakeCut>(Told());
+    }
+
+    [Theory]
+    [InlineData(false, JobPhase.Cutting)]
+    [InlineData(true, JobPhase.Aborting)]
+    public void When_the_passes_are_used_up_an_explicit_budget_is_a_promise_and_the_default_an_aim(bool isExplicit, JobPhase expected)
+    {
+        _state = JobState.New(PlanOf("a") with
+        {
+            Options = new CaptureOptions { MaxPasses = 2, Downtime = isExplicit ? TimeSpan.FromMilliseconds(100) : null },
+        });
+        Receive(new StartJob());
+        Say(Opened("a"));
+        Say(Passed("a", 0, VoteDecision.AnotherPass, pause: 900));
+        Say(Passed("a", 1, VoteDecision.AnotherPass, pause: 800));
+        Assert.Equal(expected, _state.Phase);
+        if (!isExplicit) return;
+        Assert.Equal(ErrorCode.NotConverged, _state.Error!.Code);
+        Assert.Contains("800 ms, allowed are 100 ms", _state.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("--downtime", _state.Error.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_guest_that_gives_up_ends_the_job_with_its_reason()
+    {
+        Receive(new StartJob());
+        Say(Opened("a"));
+        var vote = new Vote(new UnitKey("ram", 0), 0, VoteDecision.GiveUp, "the guest writes too fast");
+        Say(new PassFinished("j", "a", VoteDecision.GiveUp, new PassReport { Pass = 0, Votes = [vote] }));
+        Assert.Contains("the guest writes too fast", _state.Error!.Message, StringComparison.Ordinal);
+        Assert.Equal(ErrorCode.NotConverged, _state.Error.Code);
+    }
+
+    [Fact]
+    public void Guests_of_other_strategies_wait_for_the_passes_of_those_that_make_some()
+    {
+        _state = JobState.New(PlanOf("a", "b"));
+        Receive(new StartJob());
+        Say(Opened("a") with { Strategy = CaptureStrategy.Background });
+        Say(Opened("b"));
+        Assert.Equal(new RunPass("j", "b", 0), Told());
+        Say(Passed("b", 0, VoteDecision.Done));
+        Assert.Equal(2, _actions.Count);
+        Assert.All(_actions, a => Assert.IsType<MakeCut>(((TellWorker)a).Command));
+    }
+
+    [Fact]
+    public void Cancelling_before_anything_was_asked_ends_the_job_at_once()
+    {
+        Receive(new CancelJob());
+        Assert.True(_state.IsOver);
+        Assert.Equal((JobPhase.Aborted, ErrorCode.Cancelled), (_state.Phase, _state.Error!.Code));
+        Assert.IsType<DiscardCheckpoint>(Assert.Single(_actions));
+    }
+
+    [Fact]
+    public void A_commit_under_way_is_not_taken_back()
+    {
+        ToCut("a");
+        Say(new CutHeld("j", "a", 1, Noon));
+        Say(Ended("a", 1, 0, 5));
+        Say(Drained("a"));
+        Receive(new CancelJob());
+        Assert.Empty(_actions);
+        Receive(new CommitFailed(new JobError(ErrorCode.NoSpace, "full")));
+        Assert.Equal((JobPhase.Aborting, ErrorCode.NoSpace), (_state.Phase, _state.Error!.Code));
+    }
+
+    [Fact]
+    public void When_the_line_to_the_workers_is_lost_the_job_ends_without_a_checkpoint()
+    {
+        ToCut("a", "b");
+        Receive(new WorkersLost(new JobError(ErrorCode.Failed, "gone")));
+        Assert.True(_state.IsOver);
+        Assert.Equal(JobPhase.Aborted, _state.Phase);
+        Assert.All(_state.Guests, g => Assert.Equal("gone", g.Trouble!.Message));
+    }
+
+    [Fact]
+    public void Messages_of_other_jobs_guests_and_attempts_change_nothing()
+    {
+        ToCut("a");
+        var before = _state;
+        Say(new CutHeld("other", "a", 1, Noon));
+        Say(new CutHeld("j", "stranger", 1, Noon));
+        Say(new CutHeld("j", "a", 2, Noon));
+        Say(Passed("a", 0, VoteDecision.AnotherPass));
+        Assert.Same(before, _state);
+    }
+
+    private void ToCut(params string[] guests)
+    {
+        if (guests.Length != _state.Guests.Length) _state = JobState.New(PlanOf(guests));
+        Receive(new StartJob());
+        foreach (var guest in guests) Say(Opened(guest));
+        foreach (var guest in guests) Say(Passed(guest, 0, VoteDecision.Done));
+        Assert.Equal(JobPhase.Cutting, _state.Phase);
+    }
+
+    private WorkerCommand Told() => Assert.IsType<TellWorker>(Assert.Single(_actions)).Command;
+
+    private void Say(WorkerReport report) => Receive(new WorkerReported(report));
+
+    private void Receive(JobMessage message)
+    {
+        var decision = JobMachine.Decide(_state, message);
+        if (decision.Events.Count > 0) _state = JobFold.Apply(_state, decision.Events);
+        _actions = decision.Actions;
+    }
+
+    private static JobPlan PlanOf(params string[] guests) =>
+        new() { JobId = "j", Guests = [.. guests.Select(g => new GuestPlan(g, $"reference:{g}"))] };
+
+    private static GuestOpened Opened(string guest) =>
+        new("j", guest, CaptureTransport.Direct, CaptureStrategy.Precopy, "test", TimeSpan.FromMilliseconds(5), WasRunning: true);
+
+    private static PassFinished Passed(string guest, uint pass, VoteDecision decision, double pause = 10) =>
+        new("j", guest, decision, new PassReport { Pass = pass, PredictedPause = TimeSpan.FromMilliseconds(pause) });
+
+    private static CutEnded Ended(string guest, int epoch, double stop, double thaw, bool held = true) => new("j", guest, new CutReport
+    {
+        Epoch = epoch,
+        StoppedAt = Noon.AddMilliseconds(stop),
+        ThawedAt = Noon.AddMilliseconds(thaw),
+        HeldUntilRelease = held,
+        WasRunning = true,
+    });
+
+    private static GuestDrained Drained(string guest) => new("j", guest, new PassReport { Pass = uint.MaxValue, IsFinal = true });
+}
