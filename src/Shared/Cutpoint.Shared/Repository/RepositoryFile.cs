@@ -1,58 +1,40 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Cutpoint.Compression;
 
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The file <c>repository</c>: what a repository is for its life. Two lines: a JSON object, and the XXH3-128 of the first line in
-/// hexadecimal.
+/// The file <c>repository</c>: what a repository is for its life. Four lines: <c>cutpoint repository VERSION</c>, <c>id ULID</c>,
+/// <c>secret BASE64</c>, and <c>xxh3</c> with the XXH3-128 of the lines before in hexadecimal. Every start of the program reads it, so it is
+/// simpler than JSON.
 /// </summary>
-internal sealed partial record RepositoryFile
+internal sealed record RepositoryFile(Ulid RepositoryId, byte[] HashSecret)
 {
     public const string Name = "repository";
     public const int Version = 1;
-    private const int MaxLength = 64 << 10;
 
-    /// <summary>Names what the file is.</summary>
-    public string Format { get; init; } = "cutpoint repository";
+    private const string FirstWords = "cutpoint repository ";
+    private const string LastWord = "xxh3 ";
+    private const int MaxLength = 4096;
 
-    /// <summary>Version of the directory's layout.</summary>
-    public required int FormatVersion { get; init; }
-
-    /// <summary>The repository's name for programs.</summary>
-    public required string Id { get; init; }
-
-    /// <summary>The secret of the page hashes.</summary>
-    public required byte[] HashSecret { get; init; }
-
-    /// <summary><see cref="Id"/>, which was checked when the file was read.</summary>
-    [JsonIgnore]
-    public Ulid RepositoryId => Ulid.TryParse(Id, out var id) ? id : default;
-
-    public static RepositoryFile Create(TimeProvider time) => new()
-    {
-        FormatVersion = Version,
-        Id = Ulid.Create(time).ToString(),
-        HashSecret = RandomNumberGenerator.GetBytes(PageHasher.SecretLength),
-    };
+    public static RepositoryFile Create(TimeProvider time) =>
+        new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength));
 
     public byte[] Write()
     {
-        var line = JsonSerializer.SerializeToUtf8Bytes(this, Json.Default.RepositoryFile);
-        return [.. line, (byte)'\n', .. Encoding.ASCII.GetBytes($"{Xxh3.Hash(line):x32}\n")];
+        var lines = $"{FirstWords}{Version}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret)}\n";
+        return Encoding.ASCII.GetBytes($"{lines}{LastWord}{Checksum(lines)}\n");
     }
 
     public static RepositoryFile Read(string directory)
     {
         var path = Path.Combine(directory, Name);
-        byte[] octets;
         try
         {
             if (new FileInfo(path).Length > MaxLength) throw Damaged(path, "it is too long");
-            octets = File.ReadAllBytes(path);
+            return Parse(path, File.ReadAllText(path, Encoding.Latin1));
         }
         catch (Exception error) when (error is DirectoryNotFoundException or FileNotFoundException)
         {
@@ -67,42 +49,40 @@ internal sealed partial record RepositoryFile
         {
             throw StorageError.Translate(error, path, "read");
         }
-        return Parse(path, octets);
     }
 
-    private static RepositoryFile Parse(string path, byte[] octets)
+    private static RepositoryFile Parse(string path, string text)
     {
-        var end = Array.IndexOf(octets, (byte)'\n');
-        if (end < 0) throw Damaged(path, "it is cut short");
-        var line = octets.AsSpan(0, end);
-        if (Encoding.ASCII.GetString(octets.AsSpan(end + 1)) != $"{Xxh3.Hash(line):x32}\n")
-            throw Damaged(path, "its checksum does not hold");
-        RepositoryFile? file;
-        try
+        var last = text.LastIndexOf(LastWord, StringComparison.Ordinal);
+        if (last < 0 || text[(last + LastWord.Length)..] != Checksum(text[..last]) + "\n") throw Damaged(path, "its checksum does not hold");
+        var lines = text[..last].Split('\n');
+        if (!lines[0].StartsWith(FirstWords, StringComparison.Ordinal)
+            || !int.TryParse(lines[0].AsSpan(FirstWords.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var version))
         {
-            file = JsonSerializer.Deserialize(line, Json.Default.RepositoryFile);
+            throw Damaged(path, "its first line is not that of a repository");
         }
-        catch (JsonException error)
-        {
-            throw Damaged(path, error.Message);
-        }
-        if (file is null || file.HashSecret.Length != PageHasher.SecretLength || !Ulid.TryParse(file.Id, out _))
-            throw Damaged(path, "a field is wrong");
-        if (file.FormatVersion > Version)
+        if (version > Version)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{path}: the repository has version {file.FormatVersion}, this program knows {Version}",
+                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {Version}",
                 "use a newer version of Cutpoint");
         }
-        return file;
+        var secret = new byte[PageHasher.SecretLength];
+        if (lines.Length != 4 || !Ulid.TryParse(Value(lines[1], "id "), out var id)
+            || !Convert.TryFromBase64Chars(Value(lines[2], "secret "), secret, out var length) || length != secret.Length)
+        {
+            throw Damaged(path, "a field is wrong");
+        }
+        return new RepositoryFile(id, secret);
     }
+
+    private static ReadOnlySpan<char> Value(string line, string word) =>
+        line.StartsWith(word, StringComparison.Ordinal) ? line.AsSpan(word.Length) : [];
+
+    private static string Checksum(string lines) => Xxh3.Hash(Encoding.Latin1.GetBytes(lines)).ToString("x32", CultureInfo.InvariantCulture);
 
     private static SnapshotException Damaged(string path, string reason) =>
         new(
             ErrorCode.VerificationFailed, $"{path} is damaged: {reason}",
             "put the file back from a copy: it holds the repository's secret and cannot be rebuilt");
-
-    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-    [JsonSerializable(typeof(RepositoryFile))]
-    private sealed partial class Json : JsonSerializerContext;
 }
