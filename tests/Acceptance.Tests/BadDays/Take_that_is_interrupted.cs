@@ -75,7 +75,7 @@ public sealed class Take_that_is_interrupted : BadDay
     {
         await InitAsync();
         await using var guest = await BootAsync();
-        await using var first = RunningTake.Start(Cutpoint, guest.Uri, "--codec", "zstd:19");
+        await using var first = RunningTake.Start(Cutpoint, guest.Uri, "--codec", "zstd:12");
         Assert.True(await first.ReachAsync("Preflight", Cancellation));
 
         var second = await RunAsync("take", guest.Uri);
