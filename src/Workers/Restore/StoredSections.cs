@@ -86,7 +86,11 @@ internal sealed class StoredSections(StoredGuest guest, UnitRegistry units) : IU
             return false;
         }
 
-        public override ValueTask DisposeAsync() => pages.DisposeAsync();
+        public override async ValueTask DisposeAsync()
+        {
+            await pages.DisposeAsync();
+            await base.DisposeAsync();
+        }
     }
 
     private sealed class StateSource(UnitKey key, ReadOnlyMemory<byte> state, Action<long> consumed) : Source(key)

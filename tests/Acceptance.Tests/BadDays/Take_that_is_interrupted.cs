@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Cutpoint.TestGuests;
 
 namespace Cutpoint.Acceptance.Tests.BadDays;

@@ -84,7 +84,7 @@ public sealed class JobHostTests
 
     private static JobPlan Plan => new() { JobId = "j", Guests = [new GuestPlan("a", "reference:a")] };
 
-    private Task<JobState> RunAsync(CancellationToken cancellation) => new JobHost(_worker, _catalog, null).RunAsync(Plan, cancellation).WaitAsync(Patience);
+    private Task<JobState> RunAsync(CancellationToken cancellation) => new JobHost(_worker, _catalog, null).RunAsync(Plan, cancellation).WaitAsync(Patience, CancellationToken.None);
 
     private sealed class Catalog : IJobCommit
     {

@@ -74,9 +74,9 @@ public class ManifestBuilderTests
     public void A_full_guest_of_64_GiB_takes_16_octets_per_extent()
     {
         var builder = new GuestManifestBuilder("big", [new RamBlock("ram", 64L << 30)]) { Description = Description() };
+        var extents = new ExtentPages[16];
         for (var extent = 0; extent < 262_144; extent += 16)
         {
-            Span<ExtentPages> extents = stackalloc ExtentPages[16];
             for (var index = 0; index < 16; index++) extents[index] = new ExtentPages(extent + index, ulong.MaxValue, 0);
             builder.Apply(0, extents, builder.Number(Section(extent), false));
         }

@@ -2,7 +2,6 @@ using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
 using Cutpoint.Tests;
-using Cutpoint.Units;
 using Cutpoint.Workers.Reference;
 
 namespace Cutpoint.Workers.Tests.Capture;

@@ -158,7 +158,7 @@ public sealed class PageClassifierTests : IDisposable
         return found;
     }
 
-    private void CheckCompare(PageClassifier classifier, PageHashTable table, int extent, byte[] pages, Dictionary<int, byte> model)
+    private static void CheckCompare(PageClassifier classifier, PageHashTable table, int extent, byte[] pages, Dictionary<int, byte> model)
     {
         var octets = new byte[Paging.ExtentSize];
         for (var page = 0; page < pages.Length; page++) Content(pages[page]).CopyTo(octets.AsSpan(page * Paging.PageSize));

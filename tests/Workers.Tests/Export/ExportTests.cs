@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Cutpoint.Guests;
 using Cutpoint.Workers.Export;
 using Cutpoint.Workers.Tests.Qemu;
 using Cutpoint.Workers.Tests.Restore;

@@ -1,6 +1,5 @@
 using Cutpoint.Formats.Ssm;
 using Cutpoint.Guests;
-using Cutpoint.Repository;
 using Cutpoint.Units;
 using Cutpoint.Workers.Reference;
 using Cutpoint.Workers.Restore;

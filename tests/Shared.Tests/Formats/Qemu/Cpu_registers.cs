@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Cutpoint.Formats;
 using Cutpoint.Formats.Qemu;
 
 namespace Cutpoint.Shared.Tests.Formats.Qemu;

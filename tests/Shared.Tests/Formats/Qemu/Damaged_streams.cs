@@ -62,7 +62,7 @@ public sealed class Damaged_streams
     }
 
     [Fact]
-    public void Every_cut_is_noticed_in_streams_of_QEMU()
+    public async Task Every_cut_is_noticed_in_streams_of_QEMU()
     {
         (string Name, int Dense)[] streams =
             [("pc-5g-ignore-shared-7.2", 400), ("q35-5g-ignore-shared-10.0", 100), ("mapped-ram-10.0", 20)];
@@ -70,7 +70,7 @@ public sealed class Damaged_streams
         {
             var stream = Vectors.Stream(name);
             // Every octet of the start, of the end and of the switch to the devices; others at a distance that is no power of two.
-            var (_, part) = Vectors.ParseAsync(stream).GetAwaiter().GetResult();
+            var (_, part) = await Vectors.ParseAsync(stream);
             var devices = (int)part.Devices[0].StreamOffset;
             var cuts = Enumerable.Range(0, dense).Concat(Enumerable.Range(devices - dense / 2, dense))
                 .Concat(Enumerable.Range(stream.Length - dense, dense))

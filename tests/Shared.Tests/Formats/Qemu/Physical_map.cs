@@ -134,7 +134,7 @@ public sealed class Physical_map
         Assert.Throws<MalformedInputException>(() => GuestPhysicalMap.ParseFlatView("nothing", []));
     }
 
-    private static IEnumerable<(ulong Address, ulong Length, string Block, long Offset)> Joined(GuestPhysicalMap map)
+    private static List<(ulong Address, ulong Length, string Block, long Offset)> Joined(GuestPhysicalMap map)
     {
         var joined = new List<(ulong Address, ulong Length, string Block, long Offset)>();
         foreach (var r in map.Ranges)
@@ -149,7 +149,7 @@ public sealed class Physical_map
         return joined;
     }
 
-    private static IEnumerable<(ulong Address, ulong Length)> Merged(GuestPhysicalMap map)
+    private static List<(ulong Address, ulong Length)> Merged(GuestPhysicalMap map)
     {
         var merged = new List<(ulong Address, ulong Length)>();
         foreach (var r in map.Ranges)
