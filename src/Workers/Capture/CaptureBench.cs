@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
