@@ -47,6 +47,7 @@ internal static class CommandLine
             GcCommand.Create(),
             DoctorCommand.Create(),
             RepairCommand.Create(),
+            BenchCommand.Create(),
             CompletionCommand.Create(),
             CommonOptions.Repository,
             CommonOptions.Json,

@@ -41,6 +41,7 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(GcResult))]
 [JsonSerializable(typeof(DoctorResult))]
 [JsonSerializable(typeof(RepairResult))]
+[JsonSerializable(typeof(BenchResult))]
 [JsonSerializable(typeof(ByteProgressLine))]
 [JsonSerializable(typeof(JobProgress))]
 internal sealed partial class CliJson : JsonSerializerContext;
