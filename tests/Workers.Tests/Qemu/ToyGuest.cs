@@ -113,6 +113,10 @@ internal sealed partial class ToyGuest : IAsyncDisposable
         return int.Parse(Verifications(SerialText())[^1].Groups[1].Value, CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Waits until the monitor takes a client: its socket is there a moment before QEMU listens.</summary>
+    internal Task UntilItListensAsync() => UntilAsync(() => File.ReadLines("/proc/net/unix").Any(
+        line => line.EndsWith(" " + Socket, StringComparison.Ordinal) && line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3] == "00010000"));
+
     internal async Task UntilAsync(Func<bool> condition)
     {
         var clock = Stopwatch.StartNew();

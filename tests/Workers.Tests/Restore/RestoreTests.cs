@@ -78,7 +78,7 @@ public sealed class RestoreTests
     {
         await using var taken = await TakenToy.TakeAsync(TakenToy.FileRam);
         await using var waiting = ToyGuest.Launch(["-m", "17M", "-incoming", "defer"]);
-        await waiting.UntilAsync(() => File.Exists(waiting.Socket));
+        await waiting.UntilItListensAsync();
         var restored = (await taken.RestoreAsync(taken.Options with { Target = GuestUri.Parse($"qemu:{waiting.Socket}") })).Single();
         Assert.Equal((RestoreTransport.Stream, true), (restored.Transport, restored.Machine.Status.Running));
         await waiting.WaitUntilItCountsPastAsync(taken.Counter);
@@ -91,7 +91,7 @@ public sealed class RestoreTests
     {
         await using var taken = await TakenToy.TakeAsync(TakenToy.FileRam);
         await using var waiting = ToyGuest.Launch(["-m", "18M", "-incoming", "defer"]);
-        await waiting.UntilAsync(() => File.Exists(waiting.Socket));
+        await waiting.UntilItListensAsync();
         var refused = await Assert.ThrowsAsync<SnapshotException>(
             () => taken.RestoreAsync(taken.Options with { Target = GuestUri.Parse($"qemu:{waiting.Socket}") }));
         Assert.Equal((ErrorCode.Incompatible, true), (refused.Code, refused.IsPreflight));

@@ -10,7 +10,7 @@ internal sealed class GarbageCollection(RepositoryPaths paths, Catalog catalog)
     public GcReport Run(bool dryRun, CancellationToken cancellation)
     {
         var listed = PackListing.Read(paths.Packs).Packs;
-        var jobs = JobRegistration.List(paths.Jobs).Select(job => job.Id).Where(id => !JobRegistration.IsAlive(paths.Jobs, id)).ToList();
+        var jobs = JobRegistration.List(paths.Jobs).Select(job => job.Id).Where(id => JobRegistration.IsDead(paths.Jobs, id)).ToList();
         // A pin is set by a job that is registered already, so a job without registration has ended or died.
         var deadPinners = catalog.PinningJobs().Where(id => !JobRegistration.IsAlive(paths.Jobs, id)).ToList();
         cancellation.ThrowIfCancellationRequested();

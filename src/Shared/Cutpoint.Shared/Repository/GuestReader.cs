@@ -114,7 +114,8 @@ public sealed class GuestReader
         var all = Task.WhenAll(workers);
         await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The cause counts, not the cancellations it set off in the other workers.
-        if (all.Exception is { } failed) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failed.InnerExceptions[0]);
+        if (all.Exception is { InnerExceptions: var errors })
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(errors.FirstOrDefault(e => e is not OperationCanceledException) ?? errors[0]);
         cancellation.ThrowIfCancellationRequested();
     }
 

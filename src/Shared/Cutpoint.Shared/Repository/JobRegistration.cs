@@ -51,8 +51,14 @@ internal sealed class JobRegistration : IDisposable
         }
     }
 
-    /// <summary>True while the process that runs a job lives.</summary>
-    public static bool IsAlive(string jobs, Ulid id)
+    /// <summary>True while the process that runs a job lives; false when it died, and when the job has ended.</summary>
+    public static bool IsAlive(string jobs, Ulid id) => IsLocked(jobs, id) is true;
+
+    /// <summary>True when a job's process died and left its directory behind.</summary>
+    public static bool IsDead(string jobs, Ulid id) => IsLocked(jobs, id) is false;
+
+    /// <summary>Null when there is no such job: it has ended.</summary>
+    private static bool? IsLocked(string jobs, Ulid id)
     {
         try
         {
@@ -61,7 +67,7 @@ internal sealed class JobRegistration : IDisposable
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            return false;
+            return null;
         }
         catch (IOException)
         {
@@ -117,12 +123,22 @@ internal sealed class JobRegistration : IDisposable
         }
     }
 
-    /// <summary>Ends the job: its directory goes first, while it is locked, so that nobody takes it for a dead one.</summary>
+    /// <summary>Ends the job: its name goes first and at once, while it is locked, so that nobody takes it for a dead one.</summary>
     public void Dispose()
     {
         try
         {
-            Remove(Directory);
+            var ending = Path.Combine(Path.GetDirectoryName(Directory)!, UnfinishedPrefix + Id);
+            try
+            {
+                System.IO.Directory.Move(Directory, ending);
+            }
+            catch (Exception error) when (StorageError.IsStorage(error))
+            {
+                // On a file system that takes no more changes it stays where it is, and is found dead later.
+                ending = Directory;
+            }
+            Remove(ending);
         }
         finally
         {

@@ -146,7 +146,7 @@ public sealed class QemuIncomingTests
     {
         await using var captured = await CaptureAsync(["-m", "16"], ramInFile: false);
         await using var waiting = ToyGuest.Launch("-m", "16", "-incoming", "defer");
-        await waiting.UntilAsync(() => File.Exists(waiting.Socket));
+        await waiting.UntilItListensAsync();
         await using (var incoming = await QemuIncoming.ConnectAsync(waiting.Socket, captured.Guest, TimeProvider.System, default))
         {
             await incoming.LoadAsync(async (stream, stop) => await stream.WriteAsync(captured.Stream, stop), ignoreShared: false, default);
@@ -169,7 +169,7 @@ public sealed class QemuIncomingTests
         await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
         var description = (await QemuPreflight.InspectAsync(monitor, GuestUri.Parse("qemu:x"), default)).Description;
         await using var waiting = ToyGuest.Launch([.. machine, "-incoming", "defer"]);
-        await waiting.UntilAsync(() => File.Exists(waiting.Socket));
+        await waiting.UntilItListensAsync();
         var error = await Assert.ThrowsAsync<SnapshotException>(
             () => QemuIncoming.ConnectAsync(waiting.Socket, description, TimeProvider.System, default));
         Assert.Equal((ErrorCode.Incompatible, true), (error.Code, error.IsPreflight));
