@@ -59,5 +59,5 @@ public sealed class JobMachineProperties
                 Options = new CaptureOptions { MaxPasses = 5 },
             };
             check(new SimulatedWorkers(plan, ((IEnumerable<int>)run.Whims).GetEnumerator()));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(4000));
 }

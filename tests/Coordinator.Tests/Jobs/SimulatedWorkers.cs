@@ -45,7 +45,8 @@ internal sealed class SimulatedWorkers(JobPlan plan, IEnumerator<int> whims)
                 CommitAsked = false;
                 continue;
             }
-            if (busy.Count > 0) Act(busy[Whim(busy.Count)]);
+            // In turn when the numbers have run out: a held guest with nothing to do must not keep the others from being served.
+            if (busy.Count > 0) Act(busy[(Whim(busy.Count) + _clock) % busy.Count]);
         }
         return State.IsOver;
     }
