@@ -151,33 +151,49 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>The guest's run state now.</summary>
-    public Task<QemuStatus> QueryStatusAsync(CancellationToken cancellation) =>
-        Monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+    public async Task<QemuStatus> QueryStatusAsync(CancellationToken cancellation)
+    {
+        var query = Monitor.QueryStatusAsync(QmpClient.CommandDeadline, cancellation);
+        await HeldAsync(query);
+        return await query;
+    }
 
     /// <summary>The migration under way, or the last one.</summary>
-    public Task<QemuMigration> QueryMigrationAsync(CancellationToken cancellation) =>
-        Monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
+    public async Task<QemuMigration> QueryMigrationAsync(CancellationToken cancellation)
+    {
+        var query = Monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
+        await HeldAsync(query);
+        return await query;
+    }
 
-    /// <summary>Sets migration capabilities; "events" is set with them, since the guard goes by events. Put back at the end.</summary>
+    /// <summary>
+    /// Sets migration capabilities. "events" is on with them, since the guard goes by events; every other one is off, whoever has left it on: most change
+    /// the shape of a stream (xbzrle, compress, multifd), some the guest's fate (postcopy). All are put back at the end.
+    /// </summary>
     public async Task SetCapabilitiesAsync(IReadOnlyDictionary<string, bool> capabilities, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
-        await Monitor.SetCapabilitiesAsync(
-            capabilities.Where(entry => entry.Key != "events").Append(new("events", true)), QmpClient.CommandDeadline, cancellation);
+        // In one command, since QEMU judges the whole set: what excludes another one goes when that one comes.
+        var wanted = _intent!.Capabilities.Keys.ToDictionary(name => name, _ => false);
+        foreach (var (name, state) in capabilities) wanted[name] = state;
+        wanted["events"] = true;
+        await HeldAsync(Monitor.SetCapabilitiesAsync(wanted, QmpClient.CommandDeadline, cancellation));
         if (capabilities.TryGetValue("background-snapshot", out var background)) _background = background;
     }
 
     /// <summary>
-    /// Sets migration parameters, such as "max-bandwidth" in octets per second (0 is no limit; the default is 128 MiB/s). Put back at the
-    /// end.
+    /// Sets migration parameters, such as "max-bandwidth" in octets per second (0 is no limit; the default is 128 MiB/s). Credentials its owner has set for
+    /// encrypted migrations are set aside, since the stream goes to a descriptor of this host. All are put back at the end.
     /// </summary>
     public async Task SetParametersAsync(IReadOnlyDictionary<string, long> parameters, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
-        await Monitor.ExecuteAsync("migrate-set-parameters", writer =>
+        const string Credentials = "tls-creds";
+        await HeldAsync(Monitor.ExecuteAsync("migrate-set-parameters", writer =>
         {
             foreach (var (name, value) in parameters) writer.WriteNumber(name, value);
-        }, QmpClient.CommandDeadline, cancellation);
+            if (_intent!.Parameters.ContainsKey(Credentials)) writer.WriteString(Credentials, "");
+        }, QmpClient.CommandDeadline, cancellation));
     }
 
     /// <summary>Stops the guest.</summary>
@@ -212,15 +228,15 @@ public sealed class QemuSession : IAsyncDisposable
             throw new ArgumentException(
                 "a background snapshot freezes the guest for ever when its receiver dies: it goes to a regular file", nameof(descriptor));
         }
-        await Monitor.SendDescriptorAsync(name, descriptor, cancellation);
+        await HeldAsync(Monitor.SendDescriptorAsync(name, descriptor, cancellation));
     }
 
     /// <summary>Begins a migration into a descriptor passed before.</summary>
     public async Task MigrateAsync(string descriptorName, CancellationToken cancellation)
     {
         await ArmAsync(cancellation);
-        await Monitor.ExecuteAsync(
-            "migrate", writer => writer.WriteString("uri", "fd:" + descriptorName), QmpClient.CommandDeadline, cancellation);
+        await HeldAsync(Monitor.ExecuteAsync(
+            "migrate", writer => writer.WriteString("uri", "fd:" + descriptorName), QmpClient.CommandDeadline, cancellation));
     }
 
     /// <summary>
@@ -230,8 +246,8 @@ public sealed class QemuSession : IAsyncDisposable
     public async Task ContinueMigrationAsync(CancellationToken cancellation)
     {
         Check();
-        await Monitor.ExecuteAsync(
-            "migrate-continue", writer => writer.WriteString("state", "pre-switchover"), QmpClient.CommandDeadline, cancellation);
+        await HeldAsync(Monitor.ExecuteAsync(
+            "migrate-continue", writer => writer.WriteString("state", "pre-switchover"), QmpClient.CommandDeadline, cancellation));
     }
 
     /// <summary>
@@ -242,7 +258,7 @@ public sealed class QemuSession : IAsyncDisposable
     {
         Check();
         var migration = await QueryMigrationAsync(cancellation);
-        if (!migration.IsOver && !_background) await Monitor.ExecuteAsync("migrate_cancel", cancellation);
+        if (!migration.IsOver && !_background) await HeldAsync(Monitor.ExecuteAsync("migrate_cancel", cancellation));
         while (!migration.IsOver)
         {
             await Task.Delay(Poll, _options.Time, cancellation);
@@ -302,6 +318,24 @@ public sealed class QemuSession : IAsyncDisposable
     }
 
     /// <summary>
+    /// Waits for a command. When its answer does not come because the guard, or QEMU, was first to end, that is not the news: what became of the guest is.
+    /// A worker on a busy host that is late at the freeze limit meets this with its "cont" under way.
+    /// </summary>
+    private async Task HeldAsync(Task command)
+    {
+        try
+        {
+            await command;
+        }
+        catch (QmpException ended) when (ended.Failure == QmpFailure.Ended && _intent is not null && !_disposed)
+        {
+            await _watch;
+            Check();
+            throw;
+        }
+    }
+
+    /// <summary>
     /// Runs a command, again and again while QEMU is not ready for it, and returns the time of the event it raised, if it raised it.
     /// </summary>
     private async Task<DateTimeOffset?> TimeAsync(string command, string raised, CancellationToken cancellation)
@@ -312,7 +346,7 @@ public sealed class QemuSession : IAsyncDisposable
         {
             try
             {
-                await Monitor.ExecuteAsync(command, cancellation);
+                await HeldAsync(Monitor.ExecuteAsync(command, cancellation));
                 // QEMU raises the event inside the command, so it comes before the answer; and only if the state changed.
                 return events.TryRead(out var first) ? first.Timestamp : null;
             }

@@ -34,17 +34,18 @@ internal sealed class GuardRelay : IDisposable
         var entries = stackalloc Libc.PollEntry[2];
         while (true)
         {
-            var remaining = Remaining();
-            if (remaining == 0) return GuardRelayEnd.FreezeLimit;
             if (_toWorker.Length > MaxToWorker) return GuardRelayEnd.WorkerStuck;
             entries[0] = Entry(_worker, read: _toMonitor.Length <= MaxToMonitor, write: _toWorker.HasLine);
             entries[1] = Entry(_monitor, read: true, write: _toMonitor.HasLine);
-            // Interrupted or timed out: the entries say nothing, and the clock is looked at again.
-            if (Libc.Poll(entries, 2, remaining) <= 0) continue;
-            if (entries[1].Returned != 0 && !FromMonitor()) return GuardRelayEnd.GuestEnded;
+            var ready = Libc.Poll(entries, 2, Remaining()) > 0;
+            // The monitor is heard before the clock is looked at: on a busy host the limit may pass while the event that the guest runs again waits here.
+            if (ready && entries[1].Returned != 0 && !FromMonitor()) return GuardRelayEnd.GuestEnded;
+            Watch();
+            if (Remaining() == 0) return GuardRelayEnd.FreezeLimit;
+            // Interrupted or timed out: the entries say nothing.
+            if (!ready) continue;
             if (entries[0].Returned != 0 && !FromWorker()) return GuardRelayEnd.WorkerEnded;
             if (!ToMonitor()) return GuardRelayEnd.GuestEnded;
-            Watch();
             if (!ToWorker()) return GuardRelayEnd.WorkerEnded;
         }
     }

@@ -41,6 +41,26 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public async Task A_worker_whose_cont_comes_when_the_guard_has_acted_on_the_freeze_limit_is_told_of_the_limit()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        var limited = guest.SessionOptions with { FreezeLimit = TimeSpan.FromMilliseconds(300) };
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, limited, default);
+        await session.StopAsync(default);
+        // A guard that does not get to run before its limit has passed finds the command only then.
+        TestProcess.Signal(session.GuardProcessId, TestProcess.Stop);
+        var late = session.ContinueAsync();
+        await Assert.ThrowsAsync<TimeoutException>(() => late.WaitAsync(limited.FreezeLimit.Value));
+        TestProcess.Signal(session.GuardProcessId, TestProcess.Continue);
+
+        var error = await Assert.ThrowsAsync<SnapshotException>(() => late);
+
+        Assert.Contains("the freeze limit of 300 ms was reached: continued the guest", error.Message, StringComparison.Ordinal);
+        Assert.Contains("--freeze-limit", error.Advice, StringComparison.Ordinal);
+        await guest.WaitUntilItCountsAsync();
+    }
+
+    [Fact]
     public async Task The_worker_thaws_by_itself_when_its_guard_is_killed()
     {
         await using var guest = await ToyGuest.StartAsync();

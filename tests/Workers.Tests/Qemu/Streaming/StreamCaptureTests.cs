@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Cutpoint.Guests;
 using Cutpoint.Units;
 using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Monitor;
 using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Qemu.Streaming;
 
@@ -103,6 +104,37 @@ public sealed class StreamCaptureTests
         Assert.Equal(0, await guest.VerifyAsync());
     }
 
+    /// <summary>Every capability that changes a stream, in sets QEMU lets stand together.</summary>
+    [Theory]
+    [InlineData("xbzrle", "zero-blocks", "auto-converge", "return-path", "late-block-activate", "release-ram")]
+    [InlineData("compress", "postcopy-ram", "dirty-bitmaps")]
+    [InlineData("multifd", "validate-uuid")]
+    [InlineData("x-ignore-shared")]
+    [InlineData("background-snapshot")]
+    public async Task Settings_its_owner_has_left_on_do_not_spoil_the_capture_and_are_as_before_afterwards(params string[] names)
+    {
+        await using var guest = await ToyGuest.StartAsync(
+            "-object", $"memory-backend-memfd,id=pc.ram,size={Sound},share=on", "-m", Sound, "-machine", "pc,memory-backend=pc.ram");
+        string before;
+        await using (var owner = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default))
+        {
+            await owner.SetCapabilitiesAsync(names.ToDictionary(name => name, _ => true), QmpClient.CommandDeadline, default);
+            // Credentials would have QEMU speak TLS on whatever it sends to.
+            await owner.ExecuteAsync("migrate-set-parameters", writer => writer.WriteString("tls-creds", "of-its-owner"), QmpClient.CommandDeadline, default);
+            before = await SettingsAsync(owner);
+        }
+        await using (var capture = await OpenAsync(guest, CaptureStrategy.Precopy))
+        {
+            using var sinks = new MemorySinks(capture.Description);
+            await RunAsync(capture, sinks, run: true);
+            Assert.InRange(ToyPages.CountBad(sinks.MemoryOf("pc.ram")), 0, 1);
+        }
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        Assert.Equal(before, await SettingsAsync(monitor));
+    }
+
     [Fact]
     public async Task A_guest_that_dies_under_capture_is_reported_by_name()
     {
@@ -162,6 +194,10 @@ public sealed class StreamCaptureTests
         Assert.Null((await save.CompleteAsync()).Fault);
         return devices;
     }
+
+    private static async Task<string> SettingsAsync(QmpClient monitor) =>
+        (await monitor.ExecuteAsync("query-migrate-capabilities", default)).GetRawText()
+        + (await monitor.ExecuteAsync("query-migrate-parameters", default)).GetRawText();
 
     private static async Task StartPassAsync(StreamCapture capture, MemorySinks sinks)
     {
