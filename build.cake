@@ -100,6 +100,15 @@ Task("Bench").Description("Runs the benchmarks; what follows -- goes to them.").
     if (Shown("dotnet", arguments.ToArray()) != 0) throw new Exception("the benchmarks did not succeed");
 });
 
+Task("Fuzz").Description("Feeds every parser mutations of golden files: --parser=NAME, --cases=N, --seed=N, --case=N.").Does(() =>
+{
+    Restore("tests/Fuzz.Tests/Fuzz.Tests.csproj");
+    DotNet("build", "tests/Fuzz.Tests/Fuzz.Tests.csproj", "--no-restore", "-c", "Release");
+    var given = new[] { "parser", "cases", "seed", "case", "file" }.Where(HasArgument).Select(name => $"--{name}={Argument<string>(name)}");
+    var arguments = new[] { "tests/Fuzz.Tests/bin/Release/net10.0/Fuzz.Tests.dll", $"--output={artifacts}/fuzz" }.Concat(given);
+    if (Shown("dotnet", arguments.ToArray()) != 0) throw new Exception("a parser did not stand its cases");
+});
+
 Task("Format").Description("Rewrites the sources to the style of .editorconfig.").Does(() =>
 {
     Restore("Pipeline.sln");

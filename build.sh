@@ -11,6 +11,8 @@ usage: ./build.sh [TARGET] [ARGUMENT...]
   test     builds, installs what the tests need, and runs every test
   demo     checkpoints a real Linux guest, kills it and brings it back
   bench    runs the benchmarks
+  fuzz     feeds every parser a million mutations of golden files
+           (--parser=NAME --cases=N --seed=N --case=N)
   format   rewrites the sources to the project's style
 TEXT
 }

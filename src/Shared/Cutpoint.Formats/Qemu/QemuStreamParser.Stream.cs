@@ -50,7 +50,8 @@ public sealed partial class QemuStreamParser
 
     private void SeekOver(Stream input)
     {
-        var count = _skip;
+        // Not beyond the end: that is where a file cut short is said to end.
+        var count = Math.Min(_skip, input.Length - input.Position);
         input.Seek(count, SeekOrigin.Current);
         PassOver(count);
         _recordStart += count;

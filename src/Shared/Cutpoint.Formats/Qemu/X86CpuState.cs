@@ -80,8 +80,11 @@ public sealed class X86CpuState
         var sections = devices.Where(d => d.Name is "cpu" or "cpu_common").ToList();
         var cpus = sections.Where(d => d.Name == "cpu").OrderBy(d => d.Instance)
             .Select(cpu => Read(cpu, sections.Find(d => d.Name == "cpu_common" && d.Instance == cpu.Instance))).ToList();
-        return cpus.Count > 0 ? cpus : throw new SnapshotException(ErrorCode.Incompatible, "the guest's state has no x86 CPU");
+        return cpus.Count > 0 ? cpus : throw Unknown("the guest's state has no x86 CPU");
     }
+
+    private static SnapshotException Unknown(string reason) =>
+        new(ErrorCode.Incompatible, reason, "registers are known of guests of qemu-system-x86_64 and qemu-system-i386, 7.2 to 10.x");
 
     private static X86CpuState Read(DeviceSection cpu, DeviceSection? common)
     {
@@ -126,7 +129,7 @@ public sealed class X86CpuState
             _cpu = cpu;
             _fields = cpu.IsDescribed ? DeviceFields.Read(cpu) : null;
             if (_fields is null && (cpu.Version != KnownVersion || cpu.Payload.Length < KnownLength))
-                throw new SnapshotException(ErrorCode.Incompatible, $"CPU {cpu.Instance} (version {cpu.Version}) is not described");
+                throw Unknown($"CPU {cpu.Instance} (version {cpu.Version}) is not described");
             Is64Bit = _fields is null || _fields.TryGet("env.regs[15]", out _);
         }
 
@@ -142,7 +145,7 @@ public sealed class X86CpuState
 
             return _fields.TryGet(path, out var field) && field.IsInteger
                 ? field.ToUInt64()
-                : throw new SnapshotException(ErrorCode.Incompatible, $"the state of CPU {_cpu.Instance} has no {path}");
+                : throw Unknown($"the state of CPU {_cpu.Instance} has no {path}");
         }
 
         public ulong[] Array(string path, int count, int offset)

@@ -273,44 +273,25 @@ public sealed class QmpClient : IAsyncDisposable
             _greeting.SetResult(QmpGreeting.TryParse(line) ?? throw QmpSocket.NotQmp(Path));
             return;
         }
-        if (line.ValueKind != JsonValueKind.Object) return;
-        if (line.TryGetProperty("event", out var name) && name.ValueKind == JsonValueKind.String)
+        var message = QmpMessage.Parse(line);
+        if (message.Event is { } next)
         {
-            var next = new QmpEvent(name.GetString()!, Timestamp(line), line.TryGetProperty("data", out var data) ? data : default);
             lock (_gate)
             {
                 foreach (var stream in _streams) stream.Offer(next);
             }
         }
-        else if (line.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number && id.TryGetInt64(out var number))
+        else if (message.Id is { } id)
         {
             Pending? pending;
             lock (_gate)
             {
-                pending = _pending.Find(entry => entry.Id == number);
+                pending = _pending.Find(entry => entry.Id == id);
             }
             if (pending is null) return;
-            if (line.TryGetProperty("return", out var value)) pending.Answer.TrySetResult(value);
-            else pending.Answer.TrySetException(Refusal(line, pending.Command));
+            if (message.Return is { } value) pending.Answer.TrySetResult(value);
+            else pending.Answer.TrySetException(QmpException.Refused(Path, pending.Command, message.ErrorClass, message.ErrorText));
         }
-    }
-
-    private QmpException Refusal(JsonElement line, string command)
-    {
-        string Member(string name, string otherwise) =>
-            line.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object
-            && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : otherwise;
-        return QmpException.Refused(Path, command, Member("class", "GenericError"), Member("desc", "no reason given"));
-    }
-
-    private static DateTimeOffset Timestamp(JsonElement line)
-    {
-        if (!line.TryGetProperty("timestamp", out var stamp) || stamp.ValueKind != JsonValueKind.Object) return default;
-        var seconds = stamp.TryGetProperty("seconds", out var s) && s.TryGetInt64(out var whole) ? whole : 0;
-        var microseconds = stamp.TryGetProperty("microseconds", out var u) && u.TryGetInt64(out var part) ? part : 0;
-        // QEMU writes -1 when its clock failed; a year beyond the type's range is as useless.
-        return seconds is >= 0 and < 253402300800 && microseconds is >= 0 and < 1000000
-            ? DateTimeOffset.UnixEpoch.AddSeconds(seconds).AddMicroseconds(microseconds) : default;
     }
 
     private void End(QmpException reason)

@@ -21,5 +21,5 @@ public sealed record QmpGreeting(Version Version, string Package)
     }
 
     private static int Part(JsonElement qemu, string name) =>
-        qemu.TryGetProperty(name, out var part) && part.TryGetInt32(out var value) && value >= 0 ? value : 0;
+        qemu.Number(name) is >= 0 and <= int.MaxValue and var part ? (int)part : 0;
 }

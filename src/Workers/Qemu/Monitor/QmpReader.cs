@@ -10,9 +10,7 @@ namespace Cutpoint.Workers.Qemu.Monitor;
 internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
-    private byte[] _buffer = new byte[8192];
-    private int _start;
-    private int _end;
+    private readonly QmpLines _lines = new(path);
     private CancellationTokenSource _interrupt = new();
     private TaskCompletionSource? _parked;
     private TaskCompletionSource? _resumed;
@@ -22,7 +20,7 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
     internal Socket Socket { get; private set; } = socket;
 
     /// <summary>True when a line has begun that has not ended.</summary>
-    internal bool HasPartialLine => Volatile.Read(ref _end) > Volatile.Read(ref _start);
+    internal bool HasPartialLine => _lines.HasPartialLine;
 
     /// <summary>Reads until the end, or until disposed.</summary>
     /// <param name="take">Gets every line, in order.</param>
@@ -40,7 +38,7 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
                 }
                 var received = await ReceiveAsync();
                 if (received == 0) return;
-                if (received > 0) TakeLines(_end + received, take);
+                if (received > 0) _lines.Take(received, take);
             }
         }
         finally
@@ -96,7 +94,7 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
     {
         try
         {
-            return await Socket.ReceiveAsync(_buffer.AsMemory(_end), SocketFlags.None, _interrupt.Token);
+            return await Socket.ReceiveAsync(_lines.Room, SocketFlags.None, _interrupt.Token);
         }
         catch (OperationCanceledException)
         {
@@ -120,46 +118,4 @@ internal sealed class QmpReader(string path, Socket socket) : IAsyncDisposable
             return _resumed?.Task;
         }
     }
-
-    private void TakeLines(int end, Action<JsonElement> take)
-    {
-        var searched = _end;
-        _end = end;
-        while (_buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n') is >= 0 and var length)
-        {
-            var line = _buffer.AsSpan(_start, searched + length - _start);
-            _start = searched = searched + length + 1;
-            if (!line.Trim(" \r\t"u8).IsEmpty) take(Parse(line));
-        }
-        MakeRoom();
-    }
-
-    private void MakeRoom()
-    {
-        if (_start > 0)
-        {
-            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
-            (_start, _end) = (0, _end - _start);
-        }
-        if (_end < _buffer.Length) return;
-        if (_buffer.Length >= QmpClient.MaxLineLength)
-            throw QmpException.Garbage(path, $"a line of more than {QmpClient.MaxLineLength} octets");
-        Array.Resize(ref _buffer, _buffer.Length * 2);
-    }
-
-    private JsonElement Parse(ReadOnlySpan<byte> line)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(line);
-            return JsonElement.ParseValue(ref reader);
-        }
-        catch (JsonException)
-        {
-            var text = System.Text.Encoding.UTF8.GetString(line[..Math.Min(line.Length, 60)]);
-            throw QmpException.Garbage(path, $"something that is not QMP: '{Printable(text)}'");
-        }
-    }
-
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '.' : c));
 }
