@@ -1,4 +1,5 @@
 // Targets of the build. Each says what it does; the words of the programs it calls are shown only when they fail, and kept under artifacts/logs.
+using System.Runtime.InteropServices;
 using System.Xml.Linq;
 
 var target = Argument("target", "Build");
@@ -88,7 +89,7 @@ Task("Demo").Description("Checkpoints a real Linux guest, kills it and brings it
 {
     Restore("tests/Demo/Demo.csproj");
     DotNet("build", "tests/Demo/Demo.csproj", "--no-restore", "-c", "Release");
-    if (Shown("dotnet", "run", "--no-build", "-c", "Release", "--project", "tests/Demo") != 0) throw new Exception("the demo did not succeed");
+    if (Shown("dotnet", "tests/Demo/bin/Release/net10.0/Demo.dll") != 0) throw new Exception("the demo did not succeed");
 });
 
 Task("Bench").Description("Runs the benchmarks; what follows -- goes to them.").IsDependentOn("Build").Does(() =>
@@ -144,7 +145,15 @@ void DotNet(params string[] arguments)
 int Shown(string program, params string[] arguments)
 {
     using var process = System.Diagnostics.Process.Start(Command(program, arguments));
+    // What ends this build is for what it runs, which may have to clean up first. A terminal tells both of Ctrl-C by itself.
+    var signals = new[] { (PosixSignal.SIGINT, ""), (PosixSignal.SIGTERM, "TERM"), (PosixSignal.SIGHUP, "HUP") }.Select(signal =>
+        PosixSignalRegistration.Create(signal.Item1, context =>
+        {
+            context.Cancel = true;
+            if (signal.Item2 != "") System.Diagnostics.Process.Start("sh", new[] { "-c", $"kill -{signal.Item2} {process.Id}" }).WaitForExit();
+        })).ToList();
     process.WaitForExit();
+    signals.ForEach(signal => signal.Dispose());
     return process.ExitCode;
 }
 

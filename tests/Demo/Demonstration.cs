@@ -163,10 +163,18 @@ internal sealed class Demonstration(string directory, CancellationToken cancella
         var start = _cutpoint.Command(arguments);
         start.RedirectStandardError = Console.IsErrorRedirected;
         using var process = Process.Start(start)!;
-        var errors = start.RedirectStandardError ? process.StandardError.ReadToEndAsync(cancellation) : Task.FromResult("");
-        var output = await process.StandardOutput.ReadToEndAsync(cancellation);
-        await process.WaitForExitAsync(cancellation);
-        if (process.ExitCode != 0) throw new DemoException($"cutpoint {string.Join(' ', arguments)}: exit {process.ExitCode}: {output}{await errors}");
+        try
+        {
+            var errors = start.RedirectStandardError ? process.StandardError.ReadToEndAsync(cancellation) : Task.FromResult("");
+            var output = await process.StandardOutput.ReadToEndAsync(cancellation);
+            await process.WaitForExitAsync(cancellation);
+            if (process.ExitCode != 0) throw new DemoException($"cutpoint {string.Join(' ', arguments)}: exit {process.ExitCode}: {output}{await errors}");
+        }
+        catch (OperationCanceledException)
+        {
+            await CutpointProgram.StopAsync(process);
+            throw;
+        }
     }
 
     private async Task<string> SayAsync(params string[] arguments)

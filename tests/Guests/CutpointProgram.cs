@@ -9,6 +9,8 @@ namespace Cutpoint.TestGuests;
 /// <param name="state">Stands for the user's state directory.</param>
 public sealed partial class CutpointProgram(string repository, string state)
 {
+    private static readonly TimeSpan CleaningUp = TimeSpan.FromSeconds(15);
+
     /// <summary>The repository's directory.</summary>
     public string Repository { get; } = repository;
 
@@ -54,8 +56,24 @@ public sealed partial class CutpointProgram(string repository, string state)
         }
         catch (OperationCanceledException)
         {
-            process.Kill();
+            await StopAsync(process);
             throw;
+        }
+    }
+
+    /// <summary>Ends a started one as a service manager does: first it may clean up.</summary>
+    public static async Task StopAsync(Process process)
+    {
+        const int Terminate = 15;
+        if (!process.HasExited) Signal(process, Terminate);
+        using var patience = new CancellationTokenSource(CleaningUp);
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
         }
     }
 

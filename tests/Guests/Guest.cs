@@ -92,22 +92,29 @@ public sealed class Guest : IAsyncDisposable
         await QmpProbe.ExecuteAsync(monitor, "dump-guest-memory", new JsonObject { ["paging"] = false, ["protocol"] = $"file:{path}" }, cancellation);
 
     /// <summary>The process that listens on a QMP socket started by somebody else.</summary>
-    public static int? FindByMonitor(string monitor)
+    public static int? FindByMonitor(string monitor) => FindUnder(monitor).Cast<int?>().FirstOrDefault();
+
+    /// <summary>Every QEMU whose command line names something in a directory.</summary>
+    public static IEnumerable<int> FindUnder(string directory)
     {
-        foreach (var directory in System.IO.Directory.EnumerateDirectories("/proc"))
+        foreach (var entry in System.IO.Directory.EnumerateDirectories("/proc"))
         {
-            if (!int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var id)) continue;
-            try
-            {
-                var command = File.ReadAllText(Path.Combine(directory, "cmdline"));
-                if (command.StartsWith("qemu", StringComparison.Ordinal) && command.Contains(monitor, StringComparison.Ordinal)) return id;
-            }
-            catch (IOException)
-            {
-                // The process ended between the listing and the look.
-            }
+            if (int.TryParse(Path.GetFileName(entry), CultureInfo.InvariantCulture, out var id) && IsQemuOf(id, directory)) yield return id;
         }
-        return null;
+    }
+
+    private static bool IsQemuOf(int process, string directory)
+    {
+        try
+        {
+            var command = File.ReadAllText($"/proc/{process}/cmdline");
+            return Path.GetFileName(command.Split('\0')[0]).StartsWith("qemu", StringComparison.Ordinal) && command.Contains(directory, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            // The process ended between the listing and the look.
+            return false;
+        }
     }
 
     /// <summary>Ends QEMU at once, as a lost host would.</summary>

@@ -65,7 +65,12 @@ internal static class RestoreCommand
         using (var progress = new ByteProgress("restored", json, time))
         {
             guests = await RestoreJob.RunAsync(
-                repository, options, time, new Progressing<RestoreProgress>(value => progress.Report(value.Done, value.Total)), cancellation);
+                repository, options, time,
+                new Progressing<RestoreProgress>(value =>
+                {
+                    if (value.Total > 0) progress.Report(value.Done, value.Total);
+                }),
+                cancellation);
         }
         if (json)
         {

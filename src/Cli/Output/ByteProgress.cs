@@ -6,14 +6,25 @@ namespace Cutpoint.Cli.Output;
 /// <param name="clock">The clock.</param>
 internal sealed class ByteProgress(string what, bool json, TimeProvider clock) : IDisposable
 {
+    /// <summary>How often a program is told: as often as a person could follow.</summary>
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(100);
+
     private readonly StatusLine _line = new(clock);
+    private readonly Lock _lock = new();
+    private long _told = long.MinValue;
 
     /// <summary>Tells how far the work is.</summary>
     public void Report(long done, long total)
     {
         if (json)
         {
-            JsonOutput.WriteProgress(new ByteProgressLine(what, done, total), JsonOutput.Types.ByteProgressLine);
+            lock (_lock)
+            {
+                var now = clock.GetTimestamp();
+                if (done < total && _told != long.MinValue && clock.GetElapsedTime(_told, now) < Beat) return;
+                _told = now;
+                JsonOutput.WriteProgress(new ByteProgressLine(what, done, total), JsonOutput.Types.ByteProgressLine);
+            }
             return;
         }
         _line.Show(() =>

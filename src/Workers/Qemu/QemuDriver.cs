@@ -53,21 +53,30 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
                 var reason = refusals.Count == 0 ? strategy.Reason : $"{strategy.Reason}; not direct: {refusals[0].Refusal.Reason}";
                 return new StreamCapture(opened, inspection, options, strategy with { Reason = reason }, time);
             }
-            refusals.Add(("stream", Refusal.OfFloor($"strategy {strategy.Strategy.ToString().ToLowerInvariant()}", strategy.Costs.Floor, downtime)));
+            refusals.Add((
+                "stream",
+                Refusal.OfFloor($"strategy {strategy.Strategy.ToString().ToLowerInvariant()} ({strategy.Reason})", strategy.Costs.Floor, downtime)));
         }
         // Only what the downtime excludes is a matter of convergence; everything else is one of what the guest and its host can do.
-        var converges = !refusals.Exists(r => r.Refusal.Floor is not null);
+        var shortest = refusals.Min(r => r.Refusal.Floor);
         throw new SnapshotException(
-            converges ? ErrorCode.Incompatible : ErrorCode.NotConverged,
+            shortest is null ? ErrorCode.Incompatible : ErrorCode.NotConverged,
             $"guest {inspection.Description.Name} ({inspection.Description.Uri}) cannot be captured: " +
             string.Join("; ", refusals.Select(r => $"the {r.Transport} transport is not possible: {r.Refusal.Reason}")),
-            converges
-                ? "give the guest a shared RAM file (memory-backend-file with share=on), or take it with --transport stream"
-                : string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"allow --downtime {Math.Ceiling(refusals.Min(r => r.Refusal.Floor ?? TimeSpan.MaxValue).TotalMilliseconds)}ms or more, or take it with --strategy background"))
+            shortest is { } pause
+                ? AdviceOn(pause, inspection, opened.Qemu?.Id, options)
+                : "take it with --transport stream; direct needs QEMU 4.0 or newer and RAM in a shared file (memory-backend-file with share=on)")
         {
             IsPreflight = true,
         };
+    }
+
+    /// <summary>What helps when every pause this guest can have is longer than allowed.</summary>
+    private static string AdviceOn(TimeSpan shortest, QemuInspection inspection, int? process, CaptureOptions options)
+    {
+        var background = options.Strategy != CaptureStrategy.Background && StreamStrategy.IsBackgroundPossible(inspection, process, options)
+            ? ", or take it with --transport stream --strategy background" : "";
+        var newer = options.Transport != CaptureTransport.Direct && inspection.LosesWrites is not null ? ", or run it in QEMU 9.0 or newer" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"allow --downtime {Math.Ceiling(shortest.TotalMilliseconds)}ms or more{background}{newer}");
     }
 }

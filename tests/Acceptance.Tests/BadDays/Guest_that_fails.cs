@@ -41,4 +41,27 @@ public sealed class Guest_that_fails : BadDay
         IsOneClearError(result, result.ExitCode);
         await NothingIsListedAsync();
     }
+
+    [Theory]
+    [InlineData(GuestRam.File)]
+    [InlineData(GuestRam.Private)]
+    public async Task Was_paused_before_and_stays_paused(GuestRam ram)
+    {
+        await InitAsync();
+        await using var guest = await BootAsync(new GuestOptions { Ram = ram });
+        await guest.ExecuteAsync("stop", null, Cancellation);
+        var counted = guest.Serial.Counts.Count;
+
+        await Cutpoint.QueryAsync(Cancellation, "take", guest.Uri, "--name", "one");
+
+        Assert.Contains(await guest.StatusAsync(Cancellation), (string[])["paused", "postmigrate"]);
+        Assert.Equal(counted, guest.Serial.Counts.Count);
+        // And so does what is restored from it.
+        var restored = await Cutpoint.QueryAsync(Cancellation, "restore", "one", "--launch");
+        await using (RestoredGuest.From(restored)) Assert.Equal("paused", (string?)restored["guests"]![0]!["status"]);
+
+        await guest.ExecuteAsync("cont", null, Cancellation);
+        await guest.Serial.WaitForCountsAsync(counted + 2, Cancellation);
+        Assert.Empty(guest.Serial.Complaints);
+    }
 }

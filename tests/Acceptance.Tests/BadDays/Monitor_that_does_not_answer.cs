@@ -65,6 +65,43 @@ public sealed class Monitor_that_does_not_answer : BadDay
     }
 
     [Fact]
+    public async Task A_QEMU_that_stalls_in_the_middle()
+    {
+        await InitAsync();
+        await using var guest = await BootAsync(new GuestOptions { Ram = GuestRam.Private });
+        await using var take = RunningTake.Start(Cutpoint, guest.Uri, "--codec", "zstd:19");
+        Assert.True(await take.ReachAsync("Live", Cancellation));
+        CutpointResult result;
+        using (var qemu = System.Diagnostics.Process.GetProcessById(guest.ProcessId))
+        {
+            CutpointProgram.Signal(qemu, 19);
+            result = await take.EndAsync(Cancellation);
+            CutpointProgram.Signal(qemu, 18);
+        }
+
+        IsOneClearError(result, 1, guest.Monitor);
+        await NothingIsListedAsync();
+        await RunsOnUnchangedAsync(guest);
+    }
+
+    [Theory]
+    [InlineData("direct", "x-ignore-shared", "--transport", "direct")]
+    [InlineData("background", "background-snapshot", "--transport", "stream", "--strategy", "background")]
+    public async Task A_QEMU_that_is_too_old_for(string what, string capability, params string[] asked)
+    {
+        await InitAsync();
+        await using var guest = await BootAsync();
+        await using var older = new OlderMonitor(Directory.File(what), guest.Monitor, new Version(3, 1, 0), "x-ignore-shared", "background-snapshot");
+
+        var result = await RunAsync(["take", $"qemu:{Directory.File(what)}", .. asked]);
+
+        IsOneClearLine(result, 6, "QEMU 3.1.0");
+        Assert.Contains(capability, result.Error, StringComparison.Ordinal);
+        await NothingIsListedAsync();
+        Assert.Equal("running", await guest.StatusAsync(Cancellation));
+    }
+
+    [Fact]
     public async Task A_guest_with_a_device_that_cannot_be_migrated()
     {
         await InitAsync();

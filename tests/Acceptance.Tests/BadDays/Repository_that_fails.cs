@@ -47,12 +47,14 @@ public sealed class Repository_that_fails : BadDay
             file.WriteByte((byte)(octet ^ 0x10));
         }
 
-        var result = await RunAsync("verify", "one");
-
-        Assert.Equal(5, result.ExitCode);
-        Assert.Contains(Path.GetFileNameWithoutExtension(pack), result.Output, StringComparison.Ordinal);
-        Assert.Contains("hits checkpoint", result.Output, StringComparison.Ordinal);
-        Assert.StartsWith("cutpoint: ", result.Error, StringComparison.Ordinal);
+        foreach (var result in (CutpointResult[])[await RunAsync("verify", "one"), await RunAsync("verify", "--sample", "100%")])
+        {
+            Assert.Equal(5, result.ExitCode);
+            Assert.Contains(Path.GetFileNameWithoutExtension(pack), result.Output, StringComparison.Ordinal);
+            Assert.Contains("hits checkpoint", result.Output, StringComparison.Ordinal);
+            Assert.StartsWith("cutpoint: ", result.Error, StringComparison.Ordinal);
+        }
+        IsOneClearLine(await RunAsync("verify", "--sample", "0"), 2, "--sample");
     }
 
     [Theory]

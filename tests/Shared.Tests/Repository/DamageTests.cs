@@ -56,6 +56,40 @@ public class DamageTests
     }
 
     [Fact]
+    public async Task A_sample_reads_its_share_finds_a_damaged_section_in_time_and_all_other_damage_at_once()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        using var model = new GuestModel(11, new RamBlock("pc.ram", 40 * Paging.SectionSize));
+        for (var page = 0; page < model.Blocks[0].PageCount; page += 8) model.FillPage(0, page);
+        await model.TakeAsync(repository.Open);
+        var whole = await repository.VerifyAsync();
+        var tenth = await repository.VerifyAsync(new VerifySample(0.1, new Random(1)));
+        Assert.True(tenth.IsSound);
+        Assert.Equal((whole.Sections, whole.SectionsRead), (tenth.Sections, whole.Sections));
+        Assert.InRange(tenth.SectionsRead, 4, 6);
+        Assert.InRange(tenth.Bytes, whole.Bytes / 20, whole.Bytes / 5);
+
+        var path = Assert.Single(repository.PackPaths);
+        var octets = await File.ReadAllBytesAsync(path);
+        await FlipAsync(path, octets, octets.Length / 2);
+        var random = new Random(2);
+        var found = new List<bool>();
+        for (var day = 0; day < 60; day++) found.Add(!(await repository.VerifyAsync(new VerifySample(0.1, random))).IsSound);
+        Assert.InRange(found.Count(isFound => isFound), 1, 30);
+
+        // The commit record and the index are at the end.
+        await FlipAsync(path, octets, octets.Length - 20);
+        Assert.False((await repository.VerifyAsync(new VerifySample(0.01, random))).IsSound);
+
+        static async Task FlipAsync(string path, byte[] octets, int at)
+        {
+            var damaged = (byte[])octets.Clone();
+            damaged[at] ^= 4;
+            await File.WriteAllBytesAsync(path, damaged);
+        }
+    }
+
+    [Fact]
     public async Task A_truncated_pack_is_found_at_every_length()
     {
         await using var repository = await TestRepository.CreateAsync();
@@ -226,7 +260,7 @@ public class DamageTests
                 await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
                 foreach (var checkpoint in await open.ListAsync(default))
                     await (await open.OpenCheckpointAsync(checkpoint, default)).DisposeAsync();
-                await open.VerifyAsync(null, null, default);
+                await open.VerifyAsync(null, null, null, default);
                 await open.ExamineAsync(default);
             }
             catch (SnapshotException)

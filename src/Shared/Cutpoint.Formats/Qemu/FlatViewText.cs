@@ -10,7 +10,7 @@ internal static partial class FlatViewText
     private const int LineLimit = 1024;
     private const int RangeLimit = 1 << 14;
 
-    public static GuestPhysicalMap Parse(string text, IReadOnlyList<QemuRamBlock> blocks)
+    public static GuestPhysicalMap Parse(string text, IReadOnlyList<QemuRamBlock> blocks, Func<ulong, string?>? placeAt)
     {
         var surface = new PhysicalSurface();
         var isMemory = false;
@@ -24,7 +24,7 @@ internal static partial class FlatViewText
             else if (isMemory && line.Length <= LineLimit && RangeLine().Match(line) is { Success: true } match)
             {
                 if (++ranges > RangeLimit) throw Malformed(offset, $"more than {RangeLimit} ranges");
-                if (TryReadRange(match, blocks, offset) is { } range) surface.Put(range);
+                if (TryReadRange(match, blocks, placeAt, offset) is { } range) surface.Put(range);
             }
 
             offset += line.Length + 1;
@@ -33,26 +33,31 @@ internal static partial class FlatViewText
         return found ? new GuestPhysicalMap(surface.Ranges) : throw Malformed(0, "no address space \"memory\" in it");
     }
 
-    private static PhysicalRange? TryReadRange(Match match, IReadOnlyList<QemuRamBlock> blocks, int textOffset)
+    private static PhysicalRange? TryReadRange(Match match, IReadOnlyList<QemuRamBlock> blocks, Func<ulong, string?>? placeAt, int textOffset)
     {
         var (first, last) = (Hex(match.Groups["first"]), Hex(match.Groups["last"]));
         var offset = match.Groups["offset"].Success ? Hex(match.Groups["offset"]) : 0;
         if (last < first || last - first == ulong.MaxValue) throw Malformed(textOffset, "a range that ends before it begins");
-        if (FindBlock(match.Groups["name"].Value, blocks) is not { } block || offset >= (ulong)block.Length) return null;
+        if (FindBlock(match.Groups["name"].Value, blocks, first, placeAt) is not { } block || offset >= (ulong)block.Length) return null;
         // A region may be larger than what the block uses of it.
         var length = Math.Min(last - first + 1, (ulong)block.Length - offset);
         return new PhysicalRange(first, length, block.Name, (long)offset, match.Groups["kind"].Value != "ram");
     }
 
     /// <summary>A region is called as its block, or, for a device's memory, as the part of the block's name behind the device.</summary>
-    private static QemuRamBlock? FindBlock(string region, IReadOnlyList<QemuRamBlock> blocks)
+    private static QemuRamBlock? FindBlock(string region, IReadOnlyList<QemuRamBlock> blocks, ulong address, Func<ulong, string?>? placeAt)
     {
         QemuRamBlock? found = null;
         foreach (var block in blocks)
         {
             if (block.Name == region) return block;
             if (!block.Name.EndsWith("/" + region, StringComparison.Ordinal)) continue;
-            if (found is not null) return null;
+            if (found is not null)
+            {
+                var place = placeAt?.Invoke(address);
+                return place is null ? null : blocks.FirstOrDefault(one => one.Name == $"{place}/{region}");
+            }
+
             found = block;
         }
 

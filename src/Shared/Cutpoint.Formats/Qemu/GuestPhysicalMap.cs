@@ -29,18 +29,21 @@ public sealed class GuestPhysicalMap
     }
 
     /// <summary>
-    /// Reads the answer of the monitor command "info mtree -f": the flat view of the address space "memory". Regions are named there as
-    /// blocks are, but without the place
-    /// of a PCI device; a name that fits several blocks is left out.
+    /// Reads the answer of the monitor command "info mtree -f": the flat view of the address space "memory". Regions are named there as blocks are, but
+    /// without the place of a PCI device; where a name fits several blocks, the device whose window an address lies in decides, and a region no window
+    /// tells is left out.
     /// </summary>
     /// <param name="text">The whole answer.</param>
     /// <param name="blocks">The RAM blocks; regions of other names are left out.</param>
+    /// <param name="placeAt">
+    /// Says which PCI device shows memory at an address, as names of blocks begin ("0000:00:02.0"), or null when none does; null when nobody knows.
+    /// </param>
     /// <exception cref="MalformedInputException">No such view in the text.</exception>
-    public static GuestPhysicalMap ParseFlatView(string text, IReadOnlyList<QemuRamBlock> blocks)
+    public static GuestPhysicalMap ParseFlatView(string text, IReadOnlyList<QemuRamBlock> blocks, Func<ulong, string?>? placeAt = null)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(blocks);
-        return FlatViewText.Parse(text, blocks);
+        return FlatViewText.Parse(text, blocks, placeAt);
     }
 
     /// <summary>The run that shows an address, or null when none does.</summary>

@@ -48,14 +48,15 @@ public sealed partial class DirectoryRepository
     /// them.
     /// </summary>
     /// <param name="checkpoints">The checkpoints, or null for the whole repository.</param>
+    /// <param name="sample">Which part of the sections to read, or null for all.</param>
     /// <param name="progress">Told how many octets were read of how many.</param>
     /// <param name="cancellation">Cancels the call.</param>
     public Task<VerifyReport> VerifyAsync(
-        IReadOnlyList<CheckpointInfo>? checkpoints, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
+        IReadOnlyList<CheckpointInfo>? checkpoints, VerifySample? sample, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
         Task.Run(
         () =>
         {
-            using var verification = new RepositoryVerification(this, progress);
+            using var verification = new RepositoryVerification(this, sample, progress);
             return verification.Run(checkpoints, cancellation);
         },
         cancellation);

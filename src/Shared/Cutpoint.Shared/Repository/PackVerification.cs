@@ -6,10 +6,11 @@ namespace Cutpoint.Repository;
 
 /// <summary>
 /// Reads every octet of one pack and checks it: framing, digests, identities, page hashes, the index, and the catalog's rows. Where the
-/// framing is damaged the catalog says where the next value starts, so that one damage does not hide others.
+/// framing is damaged the catalog says where the next value starts, so that one damage does not hide others. Of a sample, only the sections picked are
+/// read; of the others only that they are where the catalog says.
 /// </summary>
 internal sealed class PackVerification(
-    Ulid repository, PageHasher hasher, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength)
+    Ulid repository, PageHasher hasher, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength, VerifySample? sample)
 {
     private readonly Lock _gate = new();
     private readonly List<(long Offset, string Reason)> _damages = [];
@@ -17,8 +18,11 @@ internal sealed class PackVerification(
     /// <summary>What does not hold, by offset.</summary>
     public IReadOnlyList<(long Offset, string Reason)> Damages => [.. _damages.OrderBy(damage => damage.Offset)];
 
-    /// <summary>Sections seen.</summary>
+    /// <summary>Sections in the pack.</summary>
     public int SectionCount { get; private set; }
+
+    /// <summary>Those of them that were read.</summary>
+    public int ReadCount { get; private set; }
 
     public void Run(IProgress<long>? progress, CancellationToken cancellation)
     {
@@ -27,6 +31,7 @@ internal sealed class PackVerification(
             Add(Math.Min(length, expectedLength), $"the pack has {length} octets, the catalog says {expectedLength}");
         var values = Frame(length);
         var entries = new PackEntry?[values.Count];
+        var spared = Spare(values, entries);
         using var buffers = new NativeBufferPool(SectionHead.MaxSectionLength, Environment.ProcessorCount * 2);
         Parallel.For(
             0,
@@ -34,12 +39,27 @@ internal sealed class PackVerification(
             new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellation },
             index =>
             {
+                if (entries[index] is not null) return;
                 entries[index] = Check(values[index].Offset, values[index].Length, buffers);
                 progress?.Report(values[index].Length);
             });
         SectionCount = entries.Count(entry => entry is { IsSection: true });
+        ReadCount = SectionCount - spared;
         CheckIndex(entries);
         CheckRows(entries);
+    }
+
+    /// <summary>Fills in the sections that are not in the sample by the catalog's word, so that nobody reads them; returns how many.</summary>
+    private int Spare(List<(long Offset, long Length)> values, PackEntry?[] entries)
+    {
+        if (sample is null) return 0;
+        var places = values.Select((value, index) => (value, index)).ToDictionary(place => place.value, place => place.index);
+        var sections = known.Where(entry => entry.IsSection && places.ContainsKey((entry.Offset, entry.Length))).ToArray();
+        sample.Random.Shuffle(sections);
+        // At least one of every pack is read.
+        var spared = sections[(int)Math.Ceiling(sections.Length * sample.Share)..];
+        foreach (var section in spared) entries[places[(section.Offset, section.Length)]] = section;
+        return spared.Length;
     }
 
     /// <summary>Where the values are, by their headers, and by the catalog where the headers cannot be.</summary>

@@ -1,7 +1,7 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Verifies checkpoints: first every octet of the packs they need, then what the manifests and the catalog make of them.</summary>
-internal sealed class RepositoryVerification(DirectoryRepository repository, IProgress<VerifyProgress>? progress) : IDisposable
+internal sealed class RepositoryVerification(DirectoryRepository repository, VerifySample? sample, IProgress<VerifyProgress>? progress) : IDisposable
 {
     private readonly List<VerifyFinding> _findings = [];
     private readonly PackFiles _files = new(repository.Paths.Packs);
@@ -13,6 +13,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
 
     private long _done;
     private long _total;
+    private long _sections;
+    private long _sectionsRead;
 
     public VerifyReport Run(IReadOnlyList<CheckpointInfo>? selected, CancellationToken cancellation)
     {
@@ -23,9 +25,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         var packs = selected is null
             ? catalog.Packs()
             : checkpoints.SelectMany(one => catalog.Packs(one.Id)).DistinctBy(pack => pack.Key).ToDictionary();
-        _total = packs.Values.Sum();
-        long sections = 0;
-        foreach (var (id, length) in packs.OrderBy(pack => pack.Key)) sections += VerifyPack(id, length, cancellation);
+        _total = (long)(packs.Values.Sum() * (sample?.Share ?? 1));
+        foreach (var (id, length) in packs.OrderBy(pack => pack.Key)) VerifyPack(id, length, cancellation);
         foreach (var checkpoint in checkpoints) VerifyCheckpoint(checkpoint, cancellation);
         foreach (var (id, damages) in _damages.OrderBy(pack => pack.Key))
         {
@@ -35,26 +36,26 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
                 _findings.Add(new VerifyFinding(location, damage.Reason, [.. damage.Affected.Distinct()]));
             }
         }
-        return new VerifyReport(checkpoints.Count, packs.Count, sections, _done, _findings);
+        return new VerifyReport(checkpoints.Count, packs.Count, _sections, _done, _findings) { SectionsRead = _sectionsRead };
     }
 
     public void Dispose() => _files.Dispose();
 
-    private long VerifyPack(PackId id, long length, CancellationToken cancellation)
+    private void VerifyPack(PackId id, long length, CancellationToken cancellation)
     {
         try
         {
             using var file = PackFile.Open(repository.Paths.Packs, id);
-            var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length);
+            var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length, sample);
             verification.Run(new Counter(this), cancellation);
             if (verification.Damages.Count > 0)
                 _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
-            return verification.SectionCount;
+            _sections += verification.SectionCount;
+            _sectionsRead += verification.ReadCount;
         }
         catch (SnapshotException error)
         {
             _damages[id] = [new Damage(0, error.Message) { HitsAll = true }];
-            return 0;
         }
     }
 
@@ -189,7 +190,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, IPr
         public void Report(long value)
         {
             var done = Interlocked.Add(ref owner._done, value);
-            owner.Progress?.Report(new VerifyProgress(done, owner._total));
+            // What a sample reads beside its sections is not known before.
+            owner.Progress?.Report(new VerifyProgress(done, Math.Max(done, owner._total)));
         }
     }
 }

@@ -45,14 +45,16 @@ public sealed record QemuInspection
     {
         get
         {
-            if (Description.Accelerator != "tcg" || Version >= LostWritesFixed) return null;
-            var hit = Description.Blocks.Where(block => !block.IsReadOnly && block.Length % AlignedScan == 0).Select(block => block.Name);
-            var names = string.Join(", ", hit);
+            var names = string.Join(", ", LosingBlocks);
             return names.Length == 0 ? null
                 : $"QEMU {Version} with TCG loses writes to {names} during a live multi-pass migration"
                     + " (fixed in 9.0; only blocks whose length is a multiple of 256 KiB)";
         }
     }
+
+    /// <summary>The RAM blocks <see cref="LosesWrites"/> speaks of; usually none.</summary>
+    public IReadOnlyList<string> LosingBlocks => Description.Accelerator != "tcg" || Version >= LostWritesFixed ? []
+        : [.. Description.Blocks.Where(block => !block.IsReadOnly && block.Length % AlignedScan == 0).Select(block => block.Name)];
 
     /// <summary>Refuses a guest that cannot be captured at all: migration blocked or under way, or a state that cannot be saved.</summary>
     /// <exception cref="SnapshotException">It cannot; a preflight error.</exception>

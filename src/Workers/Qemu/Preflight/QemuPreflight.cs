@@ -28,7 +28,7 @@ public static class QemuPreflight
 
         var process = QemuProcess.Read(monitor.PeerProcessId);
         var identity = await machine;
-        var ranges = Map(await tree, identity.Blocks);
+        var ranges = Map(await tree, identity.Blocks, await PlacesAsync(monitor, identity.Blocks, cancellation));
         return new QemuInspection
         {
             Description = new GuestDescription
@@ -58,15 +58,29 @@ public static class QemuPreflight
 
     /// <summary>The guest-physical map as it is now. Firmware and BARs change it, so a checkpoint takes that of the cut.</summary>
     public static async Task<IReadOnlyList<MemoryRange>> ReadMemoryMapAsync(
-        QmpClient monitor, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation) =>
-        Map(await ReadMemoryTreeAsync(monitor, cancellation), blocks);
+        QmpClient monitor, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation)
+    {
+        var tree = ReadMemoryTreeAsync(monitor, cancellation);
+        var places = PlacesAsync(monitor, blocks, cancellation);
+        await Task.WhenAll(tree, places);
+        return Map(await tree, blocks, await places);
+    }
 
     private static Task<string> ReadMemoryTreeAsync(QmpClient monitor, CancellationToken cancellation) =>
         monitor.HumanMonitorAsync("info mtree -f", cancellation);
 
-    private static MemoryRange[] Map(string tree, IReadOnlyList<RamBlock> blocks)
+    /// <summary>Where PCI devices have their memory; null when no two of them are of one kind, since the memory tree tells them apart then.</summary>
+    private static async Task<PciWindows?> PlacesAsync(QmpClient monitor, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation)
     {
-        var map = GuestPhysicalMap.ParseFlatView(tree, [.. blocks.Select(block => new QemuRamBlock(block.Name, block.Length))]);
+        var kinds = new HashSet<string>(StringComparer.Ordinal);
+        var areAlike = blocks.Any(block => !kinds.Add(block.Name[(block.Name.LastIndexOf('/') + 1)..]));
+        return areAlike ? await PciWindows.ReadAsync(monitor, cancellation) : null;
+    }
+
+    private static MemoryRange[] Map(string tree, IReadOnlyList<RamBlock> blocks, PciWindows? places)
+    {
+        var map = GuestPhysicalMap.ParseFlatView(
+            tree, [.. blocks.Select(block => new QemuRamBlock(block.Name, block.Length))], places is null ? null : places.PlaceAt);
         return [.. map.Ranges.Select(range => new MemoryRange(range.Address, range.Length, range.Block, (ulong)range.Offset))];
     }
 

@@ -30,7 +30,7 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
             case CaptureStrategy.Precopy:
                 if (paused) return Stop(inspection, process, "the guest is paused, so one pass has everything");
                 if (inspection.LosesWrites is { } lost)
-                    throw Refuse(inspection, lost, "take it with --strategy background or stop, or give the guest RAM of another size");
+                    throw Refuse(inspection, lost, OtherThanPasses(inspection, process, asked));
                 return Precopy(inspection, "as asked");
             case CaptureStrategy.Background:
                 if (paused) throw Refuse(inspection, "the guest is paused, and QEMU would make it run after a background snapshot", "take it with --strategy stop");
@@ -43,7 +43,7 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
             default:
                 if (paused) return Stop(inspection, process, "the guest is paused, so one pass has everything");
                 if (inspection.LosesWrites is not { } losing) return Precopy(inspection, "the guest's RAM comes in its own stream");
-                return !staysStopped && CanWriteProtect(inspection, process) ? Background(inspection, losing) : Stop(inspection, process, losing);
+                return IsBackgroundPossible(inspection, process, asked) ? Background(inspection, losing) : Stop(inspection, process, losing);
         }
     }
 
@@ -52,6 +52,21 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
     {
         var all = inspection.Description.Blocks.Sum(block => block.Length);
         return process is { } id && ResidentSetOf(id) is { } resident ? Math.Min(all, resident) : all;
+    }
+
+    /// <summary>Whether a background snapshot is possible: of a guest that runs and shall run on, where QEMU may write-protect its memory.</summary>
+    public static bool IsBackgroundPossible(QemuInspection inspection, int? process, CaptureOptions asked) =>
+        inspection.Status.Running && asked.After == AfterCut.Continue && CanWriteProtect(inspection, process);
+
+    /// <summary>What to do about a guest whose writes would be lost, by what is possible for it.</summary>
+    public static string OtherThanPasses(QemuInspection inspection, int? process, CaptureOptions asked)
+    {
+        var stop = string.Create(
+            CultureInfo.InvariantCulture, $"--strategy stop (a pause of about {Stop(inspection, process, "").Costs.Floor.TotalMilliseconds:0} ms)");
+        var snapshot = IsBackgroundPossible(inspection, process, asked) ? "--strategy background or " : "";
+        var sizes = inspection.LosingBlocks.All(name => inspection.Backings.Any(backing => backing.Block.Name == name && backing.Backend is not null))
+            ? ", or give it RAM that is no multiple of 256 KiB, such as 8 KiB more" : "";
+        return $"take it with {snapshot}{stop}, or run it in QEMU 9.0 or newer{sizes}";
     }
 
     private static StreamStrategy Precopy(QemuInspection inspection, string reason) =>

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Monitor;
@@ -5,7 +6,7 @@ using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Tests.Qemu.Preflight;
 
-public sealed class QemuPreflightTests
+public sealed partial class QemuPreflightTests
 {
     [Fact]
     public async Task A_guest_with_private_RAM_is_described()
@@ -80,6 +81,28 @@ public sealed class QemuPreflightTests
     }
 
     [Fact]
+    public async Task Two_cards_of_one_kind_are_told_apart_in_the_memory_map_also_behind_a_bridge()
+    {
+        await using var guest = await ToyGuest.StartAsync(
+            "-m", "32", "-device", "VGA,id=a,addr=4,vgamem_mb=8", "-device", "secondary-vga,id=b,addr=5,vgamem_mb=8",
+            "-device", "pci-bridge,chassis_nr=1,id=behind,addr=6", "-device", "secondary-vga,id=c,bus=behind,addr=3,vgamem_mb=8");
+
+        var seen = await InspectAsync(guest);
+
+        var cards = seen.Description.Memory.Where(range => range.Block.EndsWith("/vga.vram", StringComparison.Ordinal))
+            .ToDictionary(range => range.Address, range => range.Block);
+        // QEMU itself says which card owns what is at an address.
+        await using var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default);
+        var owners = OwnedRange().Matches(await monitor.HumanMonitorAsync("info mtree -f -o", default))
+            .Select(match => (Address: Convert.ToUInt64(match.Groups[1].Value, 16), Card: match.Groups[2].Value)).Distinct().ToList();
+        Assert.Equal(3, owners.Count);
+        foreach (var (address, card) in owners)
+        {
+            Assert.Equal(card switch { "a" => "0000:00:04.0/vga.vram", "b" => "0000:00:05.0/vga.vram", _ => "0000:00:06.0:03.0/vga.vram" }, cards[address]);
+        }
+    }
+
+    [Fact]
     public async Task A_TCG_guest_that_would_lose_writes_in_a_live_migration_is_known()
     {
         await using var hit = await ToyGuest.StartAsync("-m", "16");
@@ -134,4 +157,7 @@ public sealed class QemuPreflightTests
 
     private static Task<QemuInspection> InspectAsync(QmpClient monitor, ToyGuest guest) =>
         QemuPreflight.InspectAsync(monitor, GuestUri.Parse($"qemu:{guest.Socket}"), default);
+
+    [GeneratedRegex(@"([0-9a-f]{16})-[0-9a-f]{16} \(prio \d+, ram\): vga\.vram.* owner:\{dev id=(\w)\}")]
+    private static partial Regex OwnedRange();
 }

@@ -79,9 +79,29 @@ public sealed class StreamCaptureTests
         var refused = await Assert.ThrowsAsync<SnapshotException>(() => OpenAsync(guest, CaptureStrategy.Precopy));
         Assert.True(refused.IsPreflight);
         Assert.Contains("loses writes", refused.Message, StringComparison.Ordinal);
+        Assert.Matches(@"^take it with --strategy background or --strategy stop \(a pause of about \d+ ms\), .*no multiple of 256 KiB", refused.Advice);
         await using var capture = await OpenAsync(guest, CaptureStrategy.Auto);
         Assert.NotEqual(CaptureStrategy.Precopy, capture.Strategy);
         Assert.Contains("loses writes", capture.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Advice_for_a_guest_whose_writes_would_be_lost_names_only_what_is_possible_for_it()
+    {
+        // Its video memory is what loses writes, whatever the size of its RAM.
+        await using var guest = await ToyGuest.StartAsync("-m", Sound, "-device", "VGA,vgamem_mb=8");
+        var driver = new QemuDriver(guest.SessionOptions, TimeProvider.System);
+        var asked = new CaptureOptions { Transport = CaptureTransport.Stream, Strategy = CaptureStrategy.Precopy, After = AfterCut.Stop };
+
+        var precopy = await Assert.ThrowsAsync<SnapshotException>(() => driver.OpenAsync(GuestUri.Parse($"qemu:{guest.Socket}"), asked, default));
+        Assert.Contains("vga.vram", precopy.Message, StringComparison.Ordinal);
+        Assert.Matches(@"^take it with --strategy stop \(a pause of about \d+ ms\), or run it in QEMU 9.0 or newer$", precopy.Advice);
+
+        var soon = asked with { Strategy = CaptureStrategy.Auto, Downtime = TimeSpan.FromMilliseconds(1) };
+        var paused = await Assert.ThrowsAsync<SnapshotException>(() => driver.OpenAsync(GuestUri.Parse($"qemu:{guest.Socket}"), soon, default));
+        Assert.Equal(ErrorCode.NotConverged, paused.Code);
+        Assert.Contains("loses writes to 0000:00:02.0/vga.vram", paused.Message, StringComparison.Ordinal);
+        Assert.Matches(@"^allow --downtime \d+ms or more, or run it in QEMU 9.0 or newer$", paused.Advice);
     }
 
     [Theory]
