@@ -4,8 +4,9 @@ using Cutpoint.Guests;
 namespace Cutpoint.Workers.Qemu;
 
 /// <summary>
-/// Gathers the pages of a migration stream into chunks, block by block, and emits them. Pages of one extent lie together in a stream; where
-/// one comes out of order the chunk before is emitted first, so that a later page always takes the place of an earlier one.
+/// Gathers the pages of a migration stream into chunks and emits them. A stream goes through one block after the other, and pages of one extent lie
+/// together in it; where one comes out of order, or of another block, the chunk before is emitted first, so that a later page always takes the place of an
+/// earlier one.
 /// Not safe for concurrent use: the parser's thread only.
 /// </summary>
 internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
@@ -13,8 +14,8 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     private readonly IReadOnlyList<RamBlock> _expected;
     private readonly ICaptureSinks _sinks;
     private readonly Queue<PageChunk> _full = new();
-    private Gathering?[] _gathering = [];
     private int[] _numbers = [];
+    private Gathering? _gathering;
     private PageChunk? _spare;
 
     /// <summary>Creates the visitor; <see cref="DrainAsync"/> is due before the first octet is parsed.</summary>
@@ -47,7 +48,6 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     public void OnBlocks(IReadOnlyList<QemuRamBlock> blocks)
     {
         _numbers = new int[blocks.Count];
-        _gathering = new Gathering?[blocks.Count];
         for (var i = 0; i < blocks.Count; i++)
         {
             _numbers[i] = _expected.ToList().FindIndex(b => b.Name == blocks[i].Name);
@@ -75,22 +75,20 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     public async ValueTask DrainAsync(CancellationToken cancellation)
     {
         while (_full.TryDequeue(out var chunk)) await _sinks.Block(chunk.Block).EmitAsync(chunk, cancellation);
-        if (_spare is not null) return;
-        // Every block holds one chunk while it gathers. When no other is free those must go first, or this would wait for itself.
-        await EmitAllAsync(cancellation);
-        _spare = await _sinks.Block(0).RentAsync(cancellation);
+        // No more than two are held here, this one and the one that gathers, and a capture has more: this never waits for itself.
+        _spare ??= await _sinks.Block(0).RentAsync(cancellation);
     }
 
     /// <summary>Emits everything gathered: the end of a pass or of the stream.</summary>
     public async ValueTask EmitAllAsync(CancellationToken cancellation)
     {
-        for (var i = 0; i < _gathering.Length; i++) Close(i);
+        Close();
         while (_full.TryDequeue(out var chunk)) await _sinks.Block(chunk.Block).EmitAsync(chunk, cancellation);
     }
 
     public void Dispose()
     {
-        for (var i = 0; i < _gathering.Length; i++) Close(i);
+        Close();
         while (_full.TryDequeue(out var chunk)) chunk.Dispose();
         _spare?.Dispose();
         _spare = null;
@@ -103,31 +101,35 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
         var page = offset / Paging.PageSize;
         var extent = (int)(page / Paging.PagesPerExtent);
         bit = 1UL << (int)(page % Paging.PagesPerExtent);
-        var gathering = _gathering[block];
-        if (gathering is not null && gathering.Extent == extent && bit > (gathering.Present | gathering.Zero)) return gathering;
-        if (gathering is not null && gathering.Extent < extent && gathering.Chunk.ExtentCount < Paging.ExtentsPerSection - 1)
+        if (_gathering is { } gathering && gathering.Block == block)
         {
-            gathering.CloseExtent();
-            gathering.Extent = extent;
-            return gathering;
+            if (gathering.Extent == extent && bit > (gathering.Present | gathering.Zero)) return gathering;
+            if (gathering.Extent < extent && gathering.Chunk.ExtentCount < Paging.ExtentsPerSection - 1)
+            {
+                gathering.CloseExtent();
+                gathering.Extent = extent;
+                return gathering;
+            }
         }
-        Close(block);
+        Close();
         var chunk = _spare ?? throw new InvalidOperationException("a page came while there was no room");
         _spare = null;
         chunk.Reset(_numbers[block], Pass);
-        return _gathering[block] = new Gathering(chunk) { Extent = extent };
+        return _gathering = new Gathering(block, chunk) { Extent = extent };
     }
 
-    private void Close(int block)
+    private void Close()
     {
-        if (_gathering[block] is not { } gathering) return;
+        if (_gathering is not { } gathering) return;
         gathering.CloseExtent();
         _full.Enqueue(gathering.Chunk);
-        _gathering[block] = null;
+        _gathering = null;
     }
 
-    private sealed class Gathering(PageChunk chunk)
+    private sealed class Gathering(int block, PageChunk chunk)
     {
+        public int Block => block;
+
         public PageChunk Chunk { get; } = chunk;
 
         public int Extent { get; set; }

@@ -15,6 +15,8 @@ internal sealed class MemorySinks(GuestDescription guest) : ICaptureSinks, IDisp
 
     public long Expected { get; private set; }
 
+    public int ChunkCount { get; private set; }
+
     public IUnitSink Block(int block) => new Sink(this, block);
 
     public void Expect(long octets) => Expected = octets;
@@ -36,6 +38,7 @@ internal sealed class MemorySinks(GuestDescription guest) : ICaptureSinks, IDisp
 
         public ValueTask EmitAsync(PageChunk chunk, CancellationToken cancellation)
         {
+            sinks.ChunkCount++;
             var pages = chunk.Pages;
             foreach (var extent in chunk.Extents)
             {

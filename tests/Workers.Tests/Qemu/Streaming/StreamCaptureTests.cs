@@ -33,6 +33,18 @@ public sealed class StreamCaptureTests
         Assert.Contains(capture.Description.Memory, range => range is { Block: "pc.ram", Address: 0 });
     }
 
+    [Fact]
+    public async Task Pages_of_a_stream_are_gathered_into_full_sections()
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using var capture = await OpenAsync(guest, CaptureStrategy.Stop);
+        using var sinks = new MemorySinks(capture.Description);
+
+        await RunAsync(capture, sinks, run: true);
+
+        Assert.InRange(sinks.ChunkCount, 1, capture.Description.Blocks.Sum(block => (block.ExtentCount + Paging.ExtentsPerSection - 1) / Paging.ExtentsPerSection));
+    }
+
     [Theory]
     [InlineData(CaptureStrategy.Precopy)]
     [InlineData(CaptureStrategy.Background)]
