@@ -92,13 +92,14 @@ Task("Demo").Description("Checkpoints a real Linux guest, kills it and brings it
     if (Shown("dotnet", "tests/Demo/bin/Release/net10.0/Demo.dll") != 0) throw new Exception("the demo did not succeed");
 });
 
-Task("Bench").Description("Runs the benchmarks; what follows -- goes to them.").IsDependentOn("Build").Does(() =>
+Task("Bench").Description("Runs the benchmarks: --filter picks BenchmarkDotNet's, --guest ROWS measures real guests.").IsDependentOn("Build").IsDependentOn("Guest").Does(() =>
 {
     Restore("tests/Benchmarks/Benchmarks.csproj");
     DotNet("build", "tests/Benchmarks/Benchmarks.csproj", "--no-restore", "-c", "Release");
-    var arguments = new[] { "run", "--no-build", "-c", "Release", "--project", "tests/Benchmarks", "--" }
-        .Concat(Argument("filter", "") is { Length: > 0 } filter ? new[] { "--filter", filter } : new string[0]);
-    if (Shown("dotnet", arguments.ToArray()) != 0) throw new Exception("the benchmarks did not succeed");
+    var arguments = new[] { "run", "--no-build", "-c", "Release", "--project", "tests/Benchmarks", "--" };
+    if (Argument("guest", "") is { Length: > 0 } rows) arguments = arguments.Concat(new[] { "guest", rows }).ToArray();
+    else if (Argument("filter", "") is { Length: > 0 } filter) arguments = arguments.Concat(new[] { "--filter", filter }).ToArray();
+    if (Shown("dotnet", arguments) != 0) throw new Exception("the benchmarks did not succeed");
 });
 
 Task("Fuzz").Description("Feeds every parser mutations of golden files: --parser=NAME, --cases=N, --seed=N, --case=N.").Does(() =>

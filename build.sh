@@ -10,7 +10,8 @@ usage: ./build.sh [TARGET] [ARGUMENT...]
   build    (default) builds and publishes artifacts/bin/cutpoint
   test     builds, installs what the tests need, and runs every test
   demo     checkpoints a real Linux guest, kills it and brings it back
-  bench    runs the benchmarks
+  bench    runs the benchmarks (--filter='*Ladder*' for some of them); --guest=all measures
+           real guests, each against the command it is held to (--guest=take for some rows)
   fuzz     feeds every parser a million mutations of golden files
            (--parser=NAME --cases=N --seed=N --case=N)
   format   rewrites the sources to the project's style

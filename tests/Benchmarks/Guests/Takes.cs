@@ -1,0 +1,51 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Cutpoint.TestGuests;
+
+namespace Cutpoint.Benchmarks.Guests;
+
+/// <summary>
+/// <c>cutpoint take</c> as a user calls it, each time into a repository of its own: in one that knows the guest hardly anything would be stored. A take
+/// that has ended is durable.
+/// </summary>
+internal static class Takes
+{
+    /// <summary>Takes of a guest.</summary>
+    /// <param name="uri">The guest.</param>
+    /// <param name="work">Where the repository goes.</param>
+    /// <param name="options">Further options of take.</param>
+    public static Contestant Of(string uri, string work, params string[] options) =>
+        new($"cutpoint take {string.Join(' ', options)}", cancellation => RunAsync(uri, work, options, static _ => null, cancellation));
+
+    /// <summary>A take whose memory is watched, which disturbs it a little.</summary>
+    /// <returns>The most anonymous memory it and its guard had at one time, in octets.</returns>
+    public static async Task<long> PeakMemoryAsync(string uri, string work, CancellationToken cancellation, params string[] options)
+    {
+        MemoryWatch? watch = null;
+        await RunAsync(uri, work, options, process => watch = new MemoryWatch(process), cancellation);
+        return watch!.Peak;
+    }
+
+    private static async Task<Trial> RunAsync(string uri, string work, string[] options, Func<int, IAsyncDisposable?> watch, CancellationToken cancellation)
+    {
+        var home = Directory.CreateDirectory(Path.Combine(work, "take")).FullName;
+        try
+        {
+            var cutpoint = new CutpointProgram(Path.Combine(home, "repository"), Path.Combine(home, "state"));
+            await cutpoint.QueryAsync(cancellation, "init");
+            var started = Stopwatch.GetTimestamp();
+            using var process = cutpoint.Start(["take", uri, .. options, "--json"]);
+            await using var watching = watch(process.Id);
+            var result = await CutpointProgram.FinishAsync(process, cancellation);
+            var wall = Stopwatch.GetElapsedTime(started);
+            if (result.ExitCode != 0) throw new InvalidOperationException($"take {uri}: exit {result.ExitCode}: {result.Error}");
+            // All that was written counts, not only what the checkpoint says it stored.
+            var octets = Directory.EnumerateFiles(Path.Combine(cutpoint.Repository, "packs")).Sum(pack => new FileInfo(pack).Length);
+            return new Trial(wall, octets, JsonNode.Parse(result.Output));
+        }
+        finally
+        {
+            Directory.Delete(home, recursive: true);
+        }
+    }
+}
