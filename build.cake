@@ -14,7 +14,7 @@ var needs = new Dictionary<string, string>
 {
     ["qemu-system-x86_64"] = "qemu-system-x86", ["openssl"] = "openssl", ["zstd"] = "zstd", ["lz4"] = "lz4", ["readelf"] = "binutils",
     ["xz"] = "xz-utils", ["libxxhash.so.0"] = "libxxhash0", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
-    ["liblzo2.so.2"] = "liblzo2-2", ["libsnappy.so.1"] = "libsnappy1v5",
+    ["postgres"] = "postgresql", ["liblzo2.so.2"] = "liblzo2-2", ["libsnappy.so.1"] = "libsnappy1v5",
 };
 
 Task("Build").Description("Publishes artifacts/bin/cutpoint.").Does(() =>
@@ -188,7 +188,10 @@ System.Diagnostics.ProcessStartInfo Command(string program, string[] arguments)
     return command;
 }
 
-bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin").Split(':').Any(d => System.IO.File.Exists(d + "/" + program));
+// Debian keeps PostgreSQL's own programs beside PATH, by version.
+bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin").Split(':')
+    .Concat(System.IO.Directory.Exists("/usr/lib/postgresql") ? System.IO.Directory.GetDirectories("/usr/lib/postgresql").Select(d => d + "/bin") : new string[0])
+    .Any(d => System.IO.File.Exists(d + "/" + program));
 
 List<string> Missing()
 {

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
-using Cutpoint.Compression;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -11,10 +9,7 @@ namespace Cutpoint.Repository;
 /// </summary>
 internal sealed class CatalogConnection : IDisposable
 {
-    private const int MinLibraryVersion = 3_040_000;
     private const int BusyTimeoutSeconds = 30;
-
-    private static readonly Lazy<bool> Library = new(LoadLibrary);
 
     private readonly SqliteConnection _connection;
 
@@ -32,7 +27,7 @@ internal sealed class CatalogConnection : IDisposable
     /// <param name="create">True to make a new one; the file must not exist.</param>
     public static CatalogConnection Open(string path, bool isReadOnly = false, bool create = false)
     {
-        _ = Library.Value;
+        SqliteLibrary.Load();
         if (!create && !File.Exists(path))
         {
             throw new SnapshotException(
@@ -210,17 +205,4 @@ internal sealed class CatalogConnection : IDisposable
     private SnapshotException Damaged(string reason, Exception? inner = null) => new(
         ErrorCode.VerificationFailed, $"the catalog {Path} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'",
         inner);
-
-    private static bool LoadLibrary()
-    {
-        var handle = NativeLibraries.Load(NativeLibraries.Sqlite);
-        NativeLibrary.SetDllImportResolver(typeof(SQLite3Provider_e_sqlite3).Assembly, (name, _, _) => name == "e_sqlite3" ? handle : 0);
-        raw.SetProvider(new SQLite3Provider_e_sqlite3());
-        var version = raw.sqlite3_libversion_number();
-        if (version >= MinLibraryVersion) return true;
-        throw new SnapshotException(
-            ErrorCode.Incompatible,
-            $"{NativeLibraries.Sqlite} is of version {raw.sqlite3_libversion().utf8_to_string()}; 3.40 or newer is needed",
-            "upgrade the Debian package libsqlite3-0") { IsPreflight = true };
-    }
 }

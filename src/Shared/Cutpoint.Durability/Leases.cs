@@ -1,0 +1,66 @@
+namespace Cutpoint.Durability;
+
+/// <summary>
+/// Leases with fencing epochs. The database's clock alone decides who has one: the clocks of nodes may be wrong by any amount. A lease keeps others away; what
+/// makes a write safe is its epoch (<see cref="Writer.Holding"/>). Safe for concurrent use.
+/// </summary>
+/// <param name="database">The database; not owned.</param>
+/// <param name="length">How long a lease lasts without renewal. Must exceed <see cref="Padding"/>.</param>
+public sealed class Leases(Database database, TimeSpan length)
+{
+    /// <summary>How much shorter than the lease its holder trusts in it: time for what it has just begun to come to its end.</summary>
+    public static readonly TimeSpan Padding = TimeSpan.FromSeconds(1);
+
+    /// <summary>Takes a lease that nobody has.</summary>
+    /// <param name="name">What is leased.</param>
+    /// <param name="holder">Who takes it; unique to one start of one process.</param>
+    /// <param name="cancellation">Ends the call; the lease may have been granted then, and runs out by itself.</param>
+    /// <returns>The lease, or null when another has it.</returns>
+    public async Task<Lease?> AcquireAsync(string name, string holder, CancellationToken cancellation)
+    {
+        var started = database.Time.GetTimestamp();
+        var epoch = await database.TransactAsync(
+            transaction => transaction.NumberAsync(
+                """
+                INSERT INTO lease (name, holder, epoch, expires_at) VALUES (@name, @holder, 1, database_now() + @length)
+                ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, expires_at = excluded.expires_at
+                WHERE lease.expires_at < database_now() RETURNING epoch
+                """,
+                cancellation, ("name", name), ("holder", holder), ("length", (long)length.TotalMilliseconds)),
+            cancellation).ConfigureAwait(false);
+        return epoch is { } granted ? new Lease(name, holder, granted, TrustedFrom(started)) : null;
+    }
+
+    /// <summary>Makes a lease last longer. One that has run out but that nobody has taken since is held on to.</summary>
+    /// <returns>The lease with its new window of trust, or null when another has taken it.</returns>
+    public async Task<Lease?> RenewAsync(Lease lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        var started = database.Time.GetTimestamp();
+        var renewed = await database.TransactAsync(
+            transaction => transaction.ExecuteAsync(
+                "UPDATE lease SET expires_at = database_now() + @length WHERE name = @name AND epoch = @epoch AND expires_at > 0", cancellation,
+                ("length", (long)length.TotalMilliseconds), ("name", lease.Name), ("epoch", lease.Epoch)),
+            cancellation).ConfigureAwait(false);
+        return renewed == 1 ? lease with { TrustedUntil = TrustedFrom(started) } : null;
+    }
+
+    /// <summary>Gives a lease back, so that the next holder need not wait. Its row stays: epochs never begin again.</summary>
+    public Task ResignAsync(Lease lease, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        return database.TransactAsync(
+            transaction => transaction.ExecuteAsync(
+                "UPDATE lease SET expires_at = 0 WHERE name = @name AND epoch = @epoch", cancellation, ("name", lease.Name), ("epoch", lease.Epoch)),
+            cancellation);
+    }
+
+    /// <summary>True while the holder may act on a lease without asking.</summary>
+    public bool IsTrusted(Lease lease)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        return database.Time.GetTimestamp() < lease.TrustedUntil;
+    }
+
+    private long TrustedFrom(long started) => started + (long)((length - Padding).TotalSeconds * database.Time.TimestampFrequency);
+}

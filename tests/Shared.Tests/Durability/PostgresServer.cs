@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Globalization;
+using Npgsql;
+
+namespace Cutpoint.Shared.Tests.Durability;
+
+/// <summary>Debian's PostgreSQL in a temporary directory, on a Unix socket; started once for all tests, with a database for each.</summary>
+public sealed class PostgresServer : IAsyncLifetime
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("cutpoint-pg-").FullName;
+    private Process? _server;
+    private int _databases;
+
+    /// <summary>A connection string of an empty database.</summary>
+    public async Task<string> CreateDatabaseAsync()
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"test{Interlocked.Increment(ref _databases)}");
+        await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = $"CREATE DATABASE {name}";
+        await command.ExecuteNonQueryAsync();
+        return ConnectionString(name);
+    }
+
+    public async Task InitializeAsync()
+    {
+        var programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";
+        if (Environment.UserName == "root") Run("chown", "postgres", _directory);
+        var data = Path.Combine(_directory, "data");
+        Run([.. AsUser, $"{programs}/initdb", "-D", data, "-U", "cutpoint", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        _server = Start([.. AsUser, $"{programs}/postgres", "-D", data, "-k", _directory, "-c", "listen_addresses=", "-c", "fsync=off"]);
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
+                await connection.OpenAsync();
+                return;
+            }
+            catch (NpgsqlException) when (attempt < 300 && !_server.HasExited)
+            {
+                // The server says nothing when it is ready that could be waited for.
+                await Task.Delay(100);
+            }
+        }
+    }
+
+    public async Task DisposeAsync()
+    {
+        NpgsqlConnection.ClearAllPools();
+        if (_server is { HasExited: false } server)
+        {
+            // SIGINT: the fast shutdown, which ends sessions that are open.
+            Run("kill", "-INT", server.Id.ToString(CultureInfo.InvariantCulture));
+            await server.WaitForExitAsync();
+        }
+        _server?.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    /// <summary>PostgreSQL refuses to run as root. setpriv becomes the program it starts, so its process is the server's.</summary>
+    private static string[] AsUser =>
+        Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
+
+    private string ConnectionString(string database) => $"Host={_directory};Username=cutpoint;Database={database};Maximum Pool Size=16";
+
+    private static void Run(params string[] command)
+    {
+        using var process = Start(command);
+        var words = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"{string.Join(' ', command)}: {words}");
+    }
+
+    private static Process Start(string[] command)
+    {
+        var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/",
+        })!;
+        process.OutputDataReceived += static (_, _) => { };
+        process.BeginOutputReadLine();
+        return process;
+    }
+}
+
+/// <summary>The tests that share one server.</summary>
+[CollectionDefinition(Name)]
+public sealed class PostgresCollection : ICollectionFixture<PostgresServer>
+{
+    public const string Name = "PostgreSQL";
+}
