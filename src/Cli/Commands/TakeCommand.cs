@@ -22,6 +22,9 @@ internal static class TakeCommand
         var defaults = new CaptureOptions();
         var guests = Setting.Arguments("GUEST-URI", "The guest, such as qemu:/run/vm1.qmp; several are taken at one cut", GuestUri.Parse);
         var name = Setting.Create<string?>(Verb, "name", "A name for the checkpoint", Value.Text, "NAME");
+        var start = Setting.Create(
+            Verb, "base", "Store only what differs from this checkpoint: 'latest' is the guest's own latest one, or the one it was restored from", Value.Text,
+            "ID|latest|none", JobPlan.LatestBase);
         var transport = Setting.Create(
             Verb, "transport", "How RAM is read: 'direct' from the guest's shared RAM file, 'stream' from its migration stream", Value.Choice<CaptureTransport>,
             "auto|direct|stream", "auto");
@@ -52,7 +55,7 @@ internal static class TakeCommand
             cutpoint take qemu:/run/vm1.qmp --downtime 50ms --codec zstd:3
             cutpoint take qemu:/run/vm1.qmp --after stop
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, transport, strategy, downtime, passes, limit, after, codec, labels };
+            """) { guests, name, start, transport, strategy, downtime, passes, limit, after, codec, labels };
         command.SetAction((parsed, cancellation) => RunAsync(
             parsed,
             new JobPlan
@@ -61,6 +64,7 @@ internal static class TakeCommand
                 Guests = Name(parsed.GetValue(guests)!),
                 Name = parsed.GetValue(name),
                 Labels = Value.Labels(parsed.GetValue(labels)!),
+                Base = parsed.GetValue(start)!,
                 Codec = parsed.GetValue(codec).ToString(),
                 Options = new CaptureOptions
                 {

@@ -24,6 +24,7 @@ internal static class TakeJob
         CancellationToken cancellation)
     {
         plan.Check();
+        var start = await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
         var options = new CheckpointOptions { Name = plan.Name, Labels = plan.Labels, Codec = Codec.Parse(plan.Codec) };
         await using var writer = await repository.BeginAsync(options, cancellation);
         plan = plan with
@@ -34,8 +35,7 @@ internal static class TakeJob
         var commit = new WriterCommit(writer);
         await using var worker = new CaptureWorker(
             drivers,
-            async (guest, token) => new CheckpointGuestStore(
-                writer, await writer.AddGuestAsync(guest.Name, guest.Blocks, token), repository.Hasher),
+            (guest, token) => start.OpenAsync(writer, guest, token),
             progress,
             time);
         var job = await new JobHost(worker, commit, progress).RunAsync(plan, cancellation);

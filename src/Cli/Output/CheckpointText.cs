@@ -32,7 +32,9 @@ internal static class CheckpointText
             var pause = guest.Cut?.Pause is { } measured ? $"paused {Quantity.Time(measured)} (predicted {Quantity.Time(guest.Cut.PredictedPause)})"
                 : guest.Cut is { WasRunning: true } ? "left stopped" : "was paused before";
             output.WriteLine($"  {guest.Name}: {guest.Transport}/{guest.Strategy}, {guest.Passes.Count} passes, {pause}, "
-                + $"{Quantity.Bytes(guest.ContentBytes)} of {Quantity.Bytes(guest.LogicalBytes)} not zero, {Quantity.Bytes(guest.StoredBytes)} stored");
+                + $"{Quantity.Bytes(guest.ContentBytes)} of {Quantity.Bytes(guest.LogicalBytes)} not zero, {Quantity.Bytes(guest.NewBytes)} of it new, "
+                + $"{Quantity.Bytes(guest.StoredBytes)} stored");
+            if (guest.Base is { LostSections: > 0 } start) output.WriteLine($"    base {Text(start)}");
         }
     }
 
@@ -45,8 +47,10 @@ internal static class CheckpointText
         {
             $"{what.Driver} {what.Version}".TrimEnd(), what.MachineType, what.CpuModel, what.CpuCount > 0 ? $"{what.CpuCount} CPU" : null, what.Accelerator,
         }.Where(part => !string.IsNullOrEmpty(part))));
-        Fact(output, "memory", $"{Quantity.Bytes(guest.LogicalBytes)}, of it {Quantity.Bytes(guest.ContentBytes)} not zero");
-        Fact(output, "stored", $"{Quantity.Bytes(guest.StoredBytes)}; {Quantity.Bytes(guest.ReusedBytes)} of pages were in the repository before");
+        Fact(output, "memory", $"{Quantity.Bytes(guest.LogicalBytes)}: {Quantity.Bytes(guest.NewBytes)} new, {Quantity.Bytes(guest.ReusedBytes)} deduplicated, "
+            + $"{Quantity.Bytes(guest.ZeroBytes)} zero");
+        Fact(output, "stored", Quantity.Bytes(guest.StoredBytes));
+        if (guest.Base is { } start) Fact(output, "base", Text(start));
         Fact(output, "root digest", guest.Root);
         if (guest.Transport is null) Fact(output, "capture", "none, it was imported");
         else Fact(output, "capture", $"{guest.Transport}, {guest.Strategy}: {guest.Reason}");
@@ -63,6 +67,13 @@ internal static class CheckpointText
         foreach (var device in guest.Devices)
             units.Add($"{device.Name}/{device.Instance}", device.Version.ToString(CultureInfo.InvariantCulture), Quantity.Bytes(device.Length));
         units.Write(output, "  ");
+    }
+
+    private static string Text(BaseReport start)
+    {
+        if (start.Checkpoint is null) return $"none: {start.Reason}";
+        var lost = start.LostSections == 0 ? "" : $"; {Quantity.Count(start.LostSections)} sections of it were lost or damaged, their pages were stored again";
+        return $"guest {start.Guest} of {start.Checkpoint}, {start.Reason}: {Quantity.Count(start.Pages)} pages known{lost}";
     }
 
     private static void Write(CutReport cut, TextWriter output)

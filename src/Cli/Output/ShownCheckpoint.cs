@@ -33,6 +33,15 @@ internal sealed record ShownGuest
 
     public required long StoredBytes { get; init; }
 
+    /// <summary>Octets of pages this checkpoint had to store, before compression.</summary>
+    public long NewBytes => ContentBytes - ReusedBytes;
+
+    /// <summary>Octets of pages that are zero; they take no room.</summary>
+    public long ZeroBytes => LogicalBytes - ContentBytes;
+
+    /// <summary>What it started from; null when it was to start from nothing, and for an imported guest.</summary>
+    public BaseReport? Base { get; init; }
+
     /// <summary>Null for an imported guest: it was not captured here.</summary>
     public string? Transport { get; init; }
 
@@ -63,6 +72,7 @@ internal sealed record ShownGuest
             Transport = captured?.Transport.ToString().ToLowerInvariant(),
             Strategy = captured?.Strategy.ToString().ToLowerInvariant(),
             Reason = captured?.Reason,
+            Base = captured?.Base,
             Passes = captured?.Passes ?? [],
             Cut = captured?.Cut,
             Description = manifest.Description,

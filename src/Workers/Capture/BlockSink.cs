@@ -8,6 +8,7 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
 {
     private Action<long> _written = static _ => { };
     private uint _pass;
+    private ulong[]? _unseen;
 
     /// <summary>Number of the block in the guest's description.</summary>
     public int Number => number;
@@ -17,6 +18,41 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
     {
         _pass = pass;
         _written = written;
+    }
+
+    /// <summary>Takes the hashes of pages that are stored already. Before anything is emitted.</summary>
+    public void Know(ExtentPages pages, ReadOnlySpan<UInt128> stored)
+    {
+        _unseen ??= new ulong[hashes.ExtentCount];
+        var known = hashes.Extent(pages.Extent);
+        var next = 0;
+        for (var rest = pages.Present; rest != 0; rest &= rest - 1) known[System.Numerics.BitOperations.TrailingZeroCount(rest)] = stored[next++];
+        _unseen[pages.Extent] |= pages.Present;
+    }
+
+    /// <summary>
+    /// Makes zeros of the known pages this capture never looked at. What is known of a page is a hint until then: a hole of a file, or a page the guest has
+    /// given back, is named by nobody, and without this it would keep what the base has there. After the final pass.
+    /// </summary>
+    public async ValueTask ForgetUnseenAsync(CancellationToken cancellation)
+    {
+        if (_unseen is not { } unseen) return;
+        PageChunk? chunk = null;
+        try
+        {
+            for (var extent = 0; extent < unseen.Length; extent++)
+            {
+                if (unseen[extent] == 0) continue;
+                chunk ??= await RentAsync(cancellation).ConfigureAwait(false);
+                chunk.Add(new ExtentPages(extent, 0, unseen[extent]));
+                if (chunk.ExtentCount == Paging.ExtentsPerSection) await EmitAsync(Take(ref chunk), cancellation).ConfigureAwait(false);
+            }
+            if (chunk is not null) await EmitAsync(Take(ref chunk), cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            chunk?.Dispose();
+        }
     }
 
     /// <inheritdoc/>
@@ -32,6 +68,7 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
     {
         var known = hashes.Extent(extent);
         graph.Count(known.Length);
+        if (_unseen is { } unseen) unseen[extent] = 0;
         return graph.Classifier.Compare(extent, pages, known);
     }
 
@@ -43,7 +80,11 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
         {
             if (chunk.Block != number) throw new ArgumentException($"the chunk is of block {chunk.Block}, the sink of block {number}", nameof(chunk));
             var looked = chunk.PageCount;
-            foreach (var extent in chunk.Extents) looked += extent.ZeroCount;
+            foreach (var extent in chunk.Extents)
+            {
+                looked += extent.ZeroCount;
+                if (_unseen is { } unseen) unseen[extent.Extent] &= ~(extent.Present | extent.Zero);
+            }
             graph.Count(looked);
             pages = graph.Classifier.Classify(chunk, hashes);
             _written((long)pages.Changed * Paging.PageSize);
@@ -61,4 +102,11 @@ internal sealed class BlockSink(CaptureGraph graph, int number, PageHashTable ha
         throw new NotSupportedException("a RAM block has pages and no other state");
 
     public void Dispose() => hashes.Dispose();
+
+    private static PageChunk Take(ref PageChunk? chunk)
+    {
+        var taken = chunk!;
+        chunk = null;
+        return taken;
+    }
 }

@@ -93,6 +93,16 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
     /// <inheritdoc/>
     public IUnitSink Block(int block) => _blocks[block];
 
+    /// <summary>Starts from what the store has of the guest already: pages equal to it are not emitted. Before the first pass.</summary>
+    public ValueTask<KnownPages> StartFromKnownAsync(CancellationToken cancellation) =>
+        _store.ReadKnownPagesAsync((block, pages, hashes) => _blocks[block].Know(pages, hashes), cancellation);
+
+    /// <summary>Takes out known pages that no pass has looked at. After the last page of the final pass.</summary>
+    public async Task ForgetUnseenAsync(CancellationToken cancellation)
+    {
+        foreach (var block in _blocks) await block.ForgetUnseenAsync(cancellation).ConfigureAwait(false);
+    }
+
     /// <summary>
     /// Prepares for the stop of the guest: touches as much of the cut buffer as will be needed, and lets the processors come to rest. From here on chunks
     /// come from the cut buffer, and what is queued waits.

@@ -15,6 +15,13 @@ public sealed class CheckpointGuestStore(CheckpointWriter checkpoint, GuestManif
     public PageHasher Hasher => hasher;
 
     /// <inheritdoc/>
+    public BaseReport? Base { get; init; }
+
+    /// <inheritdoc/>
+    public ValueTask<KnownPages> ReadKnownPagesAsync(PageHashHandler handler, CancellationToken cancellation) =>
+        checkpoint.ReadKnownPagesAsync(guest, handler, cancellation);
+
+    /// <inheritdoc/>
     public EncodedSection Encode(PageChunk chunk) => checkpoint.Encode(chunk);
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using Cutpoint.Actors;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
+using Cutpoint.Repository;
 using Cutpoint.Units;
 
 namespace Cutpoint.Workers.Capture;
@@ -23,6 +24,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private IGuestStore? _store;
     private CaptureGraph? _graph;
     private LiveSave? _save;
+    private KnownPages _known;
     private CutReport? _cut;
     private PassReport? _finalPass;
     private GuestCut? _held;
@@ -94,6 +96,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         {
             _store = await _context.OpenStore(Description, cancellation);
             _graph = new CaptureGraph(Description, _store, _sizes ?? CaptureGraphOptions.For(_options), Time);
+            _known = await _graph.StartFromKnownAsync(cancellation);
             await Capture.BeginAsync(_graph, cancellation);
         }
         if (_save is not null) return;
@@ -181,13 +184,22 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         if (Capture.RunsDuringFinalPass) await FinalPassAsync(limits.Token);
         (await _save!.CompleteAsync()).ThrowIfFailed();
         var devices = await Capture.FinishAsync(limits.Token);
+        await Graph.ForgetUnseenAsync(limits.Token);
         await Graph.DrainAsync(limits.Token);
         foreach (var device in devices) await _store!.AppendAsync(device, limits.Token);
         var final = _finalPass! with { BytesStored = _finalPass!.BytesStored + timing.BytesStored };
         _passes.Add(final);
         await _store!.SealAsync(
             Description,
-            new GuestRecord { Transport = Capture.Transport, Strategy = Capture.Strategy, Reason = Capture.Reason, Passes = [.. _passes], Cut = _cut },
+            new GuestRecord
+            {
+                Transport = Capture.Transport,
+                Strategy = Capture.Strategy,
+                Reason = Capture.Reason,
+                Base = _store.Base is { } start ? start with { Pages = _known.Pages, LostSections = _known.LostSections } : null,
+                Passes = [.. _passes],
+                Cut = _cut,
+            },
             limits.Token);
         await ReportAsync(new GuestDrained(_context.JobId, _context.Guest, final));
     }

@@ -11,6 +11,15 @@ public interface IGuestStore
     /// <summary>Hashes pages under the repository's secret.</summary>
     PageHasher Hasher { get; }
 
+    /// <summary>What the capture starts from and why, for the record; null when it starts from nothing.</summary>
+    BaseReport? Base { get; }
+
+    /// <summary>
+    /// Hands out the hashes of the pages that are stored already: those of the base, or those made durable before an interruption. They are in the manifest
+    /// until something else is appended for them. Called once, before anything is appended.
+    /// </summary>
+    ValueTask<KnownPages> ReadKnownPagesAsync(PageHashHandler handler, CancellationToken cancellation);
+
     /// <summary>Compresses and frames a chunk, which it takes over. Called side by side, on the thread that does the work.</summary>
     EncodedSection Encode(PageChunk chunk);
 

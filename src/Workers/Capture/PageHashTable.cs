@@ -5,7 +5,7 @@ namespace Cutpoint.Workers.Capture;
 
 /// <summary>
 /// The hash of every page of one RAM block as it was emitted last, 16 octets a page; 0 stands for a page that is all zero, as every page is before it
-/// was emitted. Lies in a mapped scratch file, so that the anonymous memory of a capture does not grow with its guest. The file has no name while it is
+/// was emitted. A capture that starts from a base counts the base's pages as emitted. Lies in a mapped scratch file, so that the anonymous memory of a capture does not grow with its guest. The file has no name while it is
 /// in use, and its blocks are reserved up front: a mapped page that finds the disk full would end the process.
 /// Pages may be read and written side by side as long as nobody does both to one page.
 /// </summary>
@@ -48,6 +48,9 @@ internal sealed unsafe class PageHashTable : IDisposable
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         _hashes = (UInt128*)(start + _view.PointerOffset);
     }
+
+    /// <summary>Extents of the block.</summary>
+    public int ExtentCount => checked((int)((_pages + Paging.PagesPerExtent - 1) / Paging.PagesPerExtent));
 
     /// <summary>The hashes of an extent's pages; fewer than 64 for the last extent of the block.</summary>
     public Span<UInt128> Extent(int extent)

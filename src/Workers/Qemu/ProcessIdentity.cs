@@ -16,6 +16,14 @@ public readonly record struct ProcessIdentity(int Id, long StartTicks)
     /// <summary>True while the process exists and is not merely waiting to be reaped.</summary>
     public bool IsAlive => Of(Id) == this;
 
+    /// <summary>Reads what <see cref="ToString"/> wrote; null when it is something else.</summary>
+    public static ProcessIdentity? Parse(string? text) =>
+        text?.Split('/') is [var id, var start] && int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && long.TryParse(start, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) ? new ProcessIdentity(number, ticks) : null;
+
+    /// <summary>Number and start time, as "number/start".</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Id}/{StartTicks}");
+
     /// <summary>The process with this number, or null when there is none.</summary>
     public static ProcessIdentity? Of(int id)
     {

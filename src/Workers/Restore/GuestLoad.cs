@@ -76,10 +76,15 @@ internal sealed class GuestLoad(
             throw new SnapshotException(
                 ErrorCode.Failed, $"guest {Description.Name} was loaded and told to run, but its state is '{machine.Status.Name}'", $"look at its monitor {machine.QmpSocket}");
         }
-        if (_run is not null && machine.ProcessId is { } id && ProcessIdentity.Of(id) is { } process) _run.Keep(process, _image?.Name);
+        if (machine.ProcessId is { } id && ProcessIdentity.Of(id) is { } process)
+        {
+            // A QEMU somebody else started has no files here, but its next checkpoint wants to know what it comes from.
+            if (_run is null && !repository.IsReadOnly) _run = RunDirectory.Create(repository.Directory, time);
+            _run?.Keep(process, _image?.Name, new RunOrigin(guest.Reader.Checkpoint.ToString(), Description.Name));
+        }
         return new RestoredGuest(Description.Name, _transport, _transport == RestoreTransport.Direct && _shared, machine)
         {
-            Directory = _run?.Path,
+            Directory = options.Target is null ? _run?.Path : null,
             IsClone = _isClone,
         };
     }

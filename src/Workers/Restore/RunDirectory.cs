@@ -83,10 +83,13 @@ internal sealed class RunDirectory : IDisposable
         }
     }
 
-    /// <summary>Says whose guest uses the files, and the image it maps; they outlive this process then, for as long as that process lives or maps them.</summary>
-    public void Keep(ProcessIdentity process, string? image)
+    /// <summary>
+    /// Says whose guest uses the files, the image it maps and where it comes from; they outlive this process then, for as long as that process lives or maps
+    /// them.
+    /// </summary>
+    public void Keep(ProcessIdentity process, string? image, RunOrigin origin)
     {
-        var owner = RunOwner.Of(process) with { Image = image };
+        var owner = RunOwner.Of(process) with { Image = image, Origin = origin };
         File.WriteAllBytes(System.IO.Path.Combine(Path, OwnerName), JsonSerializer.SerializeToUtf8Bytes(owner, RunOwnerJson.Default.RunOwner));
         _kept = true;
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Export;
+using Cutpoint.Workers.Qemu;
 
 namespace Cutpoint.Workers.Restore;
 
@@ -52,6 +53,21 @@ public static class RunFiles
         {
             foreach (var locked in held.Values) locked.Dispose();
         }
+    }
+
+    /// <summary>Where a guest was restored from, and when by the name of the run; null for one that was not restored from this repository.</summary>
+    /// <param name="repository">The repository's directory.</param>
+    /// <param name="process">The guest's process.</param>
+    internal static (Ulid Run, RunOrigin Origin)? OriginOf(string repository, ProcessIdentity process)
+    {
+        var root = RunDirectory.Root(repository);
+        if (!Directory.Exists(root)) return null;
+        foreach (var path in Directory.EnumerateDirectories(root))
+        {
+            if (!Ulid.TryParse(Path.GetFileName(path), out var run)) continue;
+            if (ReadOwner(path) is { Origin: { } origin } owner && owner.Is(process)) return (run, origin);
+        }
+        return null;
     }
 
     /// <summary>Removes a run directory. What cannot be removed stays for the next sweep.</summary>

@@ -18,8 +18,15 @@ internal sealed record RunOwner(string Machine, string Boot, string PidNamespace
     /// <summary>Name of the image whose files the guest maps, or null for a guest that has its own.</summary>
     public string? Image { get; init; }
 
+    /// <summary>The checkpoint the guest was restored from, and its name there.</summary>
+    public RunOrigin? Origin { get; init; }
+
     /// <summary>Names a process of this host.</summary>
     public static RunOwner Of(ProcessIdentity process) => new(ThisMachine, ProcessIdentity.Boot, ThisPidNamespace, process);
+
+    /// <summary>True for a process of this host, this boot and this process namespace.</summary>
+    public bool Is(ProcessIdentity process) =>
+        Machine == ThisMachine && Boot == ProcessIdentity.Boot && PidNamespace == ThisPidNamespace && Process == process;
 
     /// <summary>
     /// True unless it is certain that the process has ended. A process of another host, or of another process namespace of this boot, cannot be looked at.

@@ -16,9 +16,9 @@ internal sealed class CaptureRun : IAsyncDisposable
     private readonly DirectoryRepository _repository;
     private readonly CheckpointWriter _writer;
     private readonly CaptureWorker _worker;
-    private readonly string _directory;
+    private readonly string? _directory;
 
-    private CaptureRun(string directory, DirectoryRepository repository, CheckpointWriter writer, CaptureWorker worker)
+    private CaptureRun(string? directory, DirectoryRepository repository, CheckpointWriter writer, CaptureWorker worker)
     {
         _directory = directory;
         _repository = repository;
@@ -38,17 +38,26 @@ internal sealed class CaptureRun : IAsyncDisposable
 
     public PassReport FinalPass => Reports.OfType<GuestDrained>().Single().FinalPass;
 
+    /// <param name="driver">Opens the guest.</param>
+    /// <param name="time">The clock of the worker.</param>
+    /// <param name="codec">Codec of the sections.</param>
+    /// <param name="wrap">Puts something in front of the store.</param>
+    /// <param name="into">A repository that is there already, or null for one that ends with the run.</param>
+    /// <param name="start">What the capture starts from.</param>
     public static async Task<CaptureRun> StartAsync(
-        IGuestDriver driver, TimeProvider? time = null, string codec = "zstd", Func<IGuestStore, IGuestStore>? wrap = null)
+        IGuestDriver driver, TimeProvider? time = null, string codec = "zstd", Func<IGuestStore, IGuestStore>? wrap = null,
+        DirectoryRepository? into = null, string start = JobPlan.NoBase)
     {
-        var directory = Directory.CreateTempSubdirectory("cutpoint-capture-").FullName;
-        var repository = await DirectoryRepository.InitAsync(RepositoryLocation.Parse(Path.Combine(directory, "repository")), TimeProvider.System, default);
+        var directory = into is null ? Directory.CreateTempSubdirectory("cutpoint-capture-").FullName : null;
+        var repository = into
+            ?? await DirectoryRepository.InitAsync(RepositoryLocation.Parse(Path.Combine(directory!, "repository")), TimeProvider.System, default);
         var writer = await repository.BeginAsync(new CheckpointOptions { Codec = Codec.Parse(codec) }, default);
+        var from = await CaptureBase.ResolveAsync(repository, start, default);
         var worker = new CaptureWorker(
             [driver],
             async (guest, token) =>
             {
-                IGuestStore store = new CheckpointGuestStore(writer, await writer.AddGuestAsync(guest.Name, guest.Blocks, token), repository.Hasher);
+                var store = await from.OpenAsync(writer, guest, token);
                 return wrap is null ? store : wrap(store);
             },
             null,
@@ -127,6 +136,7 @@ internal sealed class CaptureRun : IAsyncDisposable
     {
         await _worker.DisposeAsync();
         await _writer.DisposeAsync();
+        if (_directory is null) return;
         await _repository.DisposeAsync();
         Directory.Delete(_directory, recursive: true);
     }

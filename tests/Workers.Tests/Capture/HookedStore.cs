@@ -15,6 +15,11 @@ internal sealed class HookedStore(IGuestStore inner) : IGuestStore
 
     public PageHasher Hasher => inner.Hasher;
 
+    public BaseReport? Base => inner.Base;
+
+    public ValueTask<KnownPages> ReadKnownPagesAsync(PageHashHandler handler, CancellationToken cancellation) =>
+        inner.ReadKnownPagesAsync(handler, cancellation);
+
     public EncodedSection Encode(PageChunk chunk)
     {
         try

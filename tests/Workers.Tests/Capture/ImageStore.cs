@@ -14,6 +14,11 @@ internal sealed class ImageStore(IGuestStore inner, PageImage image) : IGuestSto
 
     public PageHasher Hasher => inner.Hasher;
 
+    public BaseReport? Base => inner.Base;
+
+    public ValueTask<KnownPages> ReadKnownPagesAsync(PageHashHandler handler, CancellationToken cancellation) =>
+        inner.ReadKnownPagesAsync(handler, cancellation);
+
     public EncodedSection Encode(PageChunk chunk)
     {
         var (extents, pages) = (chunk.Extents.ToArray(), chunk.Pages.ToArray());

@@ -17,6 +17,10 @@ internal sealed class MemoryStore : IGuestStore, IDisposable
 
     public PageHasher Hasher { get; } = new(new byte[PageHasher.SecretLength]);
 
+    public BaseReport? Base => null;
+
+    public ValueTask<KnownPages> ReadKnownPagesAsync(PageHashHandler handler, CancellationToken cancellation) => default;
+
     public EncodedSection Encode(PageChunk chunk) => _encoder.Encode(chunk);
 
     public ValueTask AppendAsync(EncodedSection section, CancellationToken cancellation)

@@ -17,6 +17,9 @@ public sealed record GuestRecord
     /// <summary>Why this transport and strategy.</summary>
     public string Reason { get; init; } = "";
 
+    /// <summary>What the capture started from, or why from nothing; null when it was told to start from nothing.</summary>
+    public BaseReport? Base { get; init; }
+
     /// <summary>Every pass, the final one last.</summary>
     public IReadOnlyList<PassReport> Passes { get; init; } = [];
 

@@ -5,6 +5,12 @@ namespace Cutpoint.Jobs;
 /// <summary>What a checkpoint job is to do. Immutable, and the first thing a journal holds of a job.</summary>
 public sealed record JobPlan
 {
+    /// <summary>A value of <see cref="Base"/>.</summary>
+    public const string LatestBase = "latest";
+
+    /// <summary>A value of <see cref="Base"/>.</summary>
+    public const string NoBase = "none";
+
     /// <summary>Version of this record. A reader refuses a newer one.</summary>
     public int Version { get; init; } = 1;
 
@@ -19,6 +25,12 @@ public sealed record JobPlan
 
     /// <summary>Codec of the sections: <c>zstd[:LEVEL]</c>, <c>lz4</c> or <c>none</c>.</summary>
     public string Codec { get; init; } = "zstd";
+
+    /// <summary>
+    /// The checkpoint to start from, so that only pages that differ are stored: <see cref="LatestBase"/> is each guest's own latest one if there is any,
+    /// <see cref="NoBase"/> none, anything else names a checkpoint.
+    /// </summary>
+    public string Base { get; init; } = LatestBase;
 
     /// <summary>The checkpoint's name, when the user gave one.</summary>
     public string? Name { get; init; }

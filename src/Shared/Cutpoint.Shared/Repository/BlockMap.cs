@@ -17,6 +17,35 @@ internal sealed class BlockMap(int[] extents, int[] first, ManifestEntry[] entri
     /// <summary>Entries of all extents.</summary>
     public int EntryCount => entries.Length;
 
+    /// <summary>A map without pages.</summary>
+    public static BlockMap Empty { get; } = new([], [0], []);
+
+    /// <summary>The part of the map that has some pages.</summary>
+    /// <param name="start">Number of the first extent.</param>
+    /// <param name="pages">The pages of that extent and of those behind it.</param>
+    public BlockMap Only(int start, ReadOnlySpan<ulong> pages)
+    {
+        var (kept, begins, list) = (new List<int>(), new List<int>(), new List<ManifestEntry>());
+        for (var index = 0; index < extents.Length; index++)
+        {
+            var extent = extents[index];
+            if (extent < start || extent - start >= pages.Length) continue;
+            var count = list.Count;
+            foreach (var entry in EntriesAt(index))
+            {
+                if ((entry.Mask & pages[extent - start]) is var mask and not 0) list.Add(entry with { Mask = mask });
+            }
+            if (list.Count == count) continue;
+            kept.Add(extent);
+            begins.Add(count);
+        }
+        begins.Add(list.Count);
+        return new BlockMap([.. kept], [.. begins], [.. list]);
+    }
+
+    /// <summary>The same map with other entries.</summary>
+    public BlockMap Convert(Converter<ManifestEntry, ManifestEntry> convert) => new(extents, first, Array.ConvertAll(entries, convert));
+
     /// <summary>The entries of an extent; none when all its pages are zero.</summary>
     public ReadOnlySpan<ManifestEntry> EntriesOf(int extent)
     {

@@ -23,22 +23,41 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <summary>Where a section of that identity is, or null.</summary>
     public SectionRef? Find(Digest identity) => Locked(() => FindRow(identity)?.Section);
 
-    /// <summary>Where a section of that identity is, or null; its pack stays until the job has ended.</summary>
+    /// <summary>Where a section of that identity is, unless it is known to be damaged, or null; its pack stays until the job has ended.</summary>
     public SectionRef? FindAndPin(Digest identity, Ulid job) => Locked(() =>
     {
-        if (FindRow(identity) is not { } found) return (SectionRef?)null;
+        if (FindRow(identity) is not { IsDamaged: false } found) return (SectionRef?)null;
         if (_pinned.Contains((job, found.Pack))) return found.Section;
         return connection.Write(
             () =>
             {
                 // Asked again under the write lock: a collection may have taken the pack in between.
-                if (FindRow(identity) is not { } row) return (SectionRef?)null;
+                if (FindRow(identity) is not { IsDamaged: false } row) return (SectionRef?)null;
                 connection.Execute("INSERT OR IGNORE INTO pin (job, pack) VALUES ($0, $1)", job.ToString(), row.Pack);
                 _pinned.Add((job, row.Pack));
                 return row.Section;
             },
             isDurable: false);
     });
+
+    /// <summary>Says of sections whether they can be trusted: on damaged ones nothing new is built.</summary>
+    public void Mark(IReadOnlyCollection<Digest> sections, bool areDamaged)
+    {
+        if (sections.Count == 0) return;
+        Locked(() => connection.Write(
+            () =>
+            {
+                using var command = connection.Command(
+                    "UPDATE section SET damaged = $1 WHERE identity = $0 AND damaged <> $1", new byte[Digest.Length], areDamaged ? 1L : 0L);
+                foreach (var section in sections)
+                {
+                    command.Parameters[0].Value = section.ToArray();
+                    command.ExecuteNonQuery();
+                }
+                return true;
+            },
+            isDurable: false));
+    }
 
     /// <summary>Keeps every pack of a checkpoint until the job has ended.</summary>
     /// <returns>False when the checkpoint is gone.</returns>
@@ -167,31 +186,40 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         lock (_gate) return connection.Run(work);
     }
 
-    private (SectionRef Section, long Pack)? FindRow(Digest identity)
+    private (SectionRef Section, long Pack, bool IsDamaged)? FindRow(Digest identity)
     {
         if (_findSection is null)
         {
             _findSection = connection.Command(
-                "SELECT s.identity, p.name, s.offset, s.length, s.pack FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0",
+                "SELECT s.identity, p.name, s.offset, s.length, s.pack, s.damaged FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0",
                 new byte[Digest.Length]);
             _findSection.Prepare();
         }
         _findSection.Parameters[0].Value = identity.ToArray();
         using var reader = _findSection.ExecuteReader();
-        return reader.Read() ? (ReadRef(reader), reader.GetInt64(4)) : null;
+        return reader.Read() ? (ReadRef(reader), reader.GetInt64(4), reader.GetInt64(5) != 0) : null;
     }
 
     private long Insert(CatalogPack pack)
     {
         var id = (long)connection.Scalar(
             "INSERT INTO pack (name, length) VALUES ($0, $1) RETURNING id", pack.Id.ToString(), pack.Length)!;
+        using var replaces = connection.Command(
+            "INSERT OR IGNORE INTO checkpoint_pack (checkpoint, pack) SELECT c.checkpoint, $1 FROM checkpoint_pack c "
+            + "JOIN section s ON s.pack = c.pack WHERE s.identity = $0 AND s.damaged <> 0",
+            new byte[Digest.Length], id);
         using var command = connection.Command(
-            "INSERT OR IGNORE INTO section (identity, pack, offset, length) VALUES ($0, $1, $2, $3)", new byte[Digest.Length], id, 0L, 0L);
+            "INSERT INTO section (identity, pack, offset, length) VALUES ($0, $1, $2, $3) ON CONFLICT (identity) DO UPDATE "
+            + "SET pack = excluded.pack, offset = excluded.offset, length = excluded.length, damaged = 0 WHERE damaged <> 0",
+            new byte[Digest.Length], id, 0L, 0L);
+        replaces.Prepare();
         command.Prepare();
         foreach (var entry in pack.Entries)
         {
             if (!entry.IsSection) continue;
-            command.Parameters[0].Value = entry.Digest.ToArray();
+            // A section that takes the place of a damaged one heals every checkpoint that needs it, so it must stay as long as they do.
+            replaces.Parameters[0].Value = command.Parameters[0].Value = entry.Digest.ToArray();
+            replaces.ExecuteNonQuery();
             command.Parameters[2].Value = entry.Offset;
             command.Parameters[3].Value = (long)entry.Length;
             command.ExecuteNonQuery();

@@ -54,6 +54,8 @@ internal static class CatalogSchema
             pack INTEGER NOT NULL REFERENCES pack (id) ON DELETE CASCADE,
             PRIMARY KEY (job, pack)) WITHOUT ROWID;
         """,
+        // Sections that were found missing or damaged: nothing new is built on them, and the same content stored again takes their place.
+        "ALTER TABLE section ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0",
     ];
 
     /// <summary>The version this program writes, and the newest it reads.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics;
 using Cutpoint.Formats.Ber;
 using Cutpoint.Guests;
 
@@ -17,6 +18,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
     private readonly SectionEncoder _encoder;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly ConcurrentDictionary<Digest, SectionRef> _own = new();
+    private readonly ConcurrentDictionary<PackId, long> _lengths = new();
     private readonly List<GuestManifestBuilder> _guests = [];
     private readonly List<CatalogPack> _finished = [];
     private readonly List<string> _paths = [];
@@ -73,6 +75,20 @@ public sealed class CheckpointWriter : IAsyncDisposable
             return guest;
         },
         cancellation);
+
+    /// <summary>
+    /// Hands out the hash of every page the guest's manifest names so far, as they were taken over the stored octets, so that only pages which differ from
+    /// them need be stored. Sections that are missing or whose head does not hold are taken out of the manifest: their pages count as never stored.
+    /// </summary>
+    /// <param name="guest">The guest; its pages are those of its base.</param>
+    /// <param name="handler">Takes the hashes.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    public ValueTask<KnownPages> ReadKnownPagesAsync(GuestManifestBuilder guest, PageHashHandler handler, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(guest);
+        ArgumentNullException.ThrowIfNull(handler);
+        return new(Task.Run(() => InTurnAsync(() => ReadKnownPages(guest, handler, cancellation), cancellation).AsTask(), cancellation));
+    }
 
     /// <summary>
     /// Encodes the pages of a chunk, unless equal content is stored already. CPU-bound; safe for concurrent use. Takes the chunk over.
@@ -196,8 +212,42 @@ public sealed class CheckpointWriter : IAsyncDisposable
         return guest;
     }
 
-    private SectionRef? Find(Digest identity) =>
-        _own.TryGetValue(identity, out var own) ? own : _repository.Catalog.FindAndPin(identity, Id);
+    private SectionRef? Find(Digest identity)
+    {
+        if (_own.TryGetValue(identity, out var own)) return own;
+        if (_repository.Catalog.FindAndPin(identity, Id) is not { } found) return null;
+        var length = _lengths.GetOrAdd(found.Pack, pack => PackListing.LengthOf(_repository.Paths.Packs, pack));
+        if (found.Offset + found.Length <= length) return found;
+        // The pack is gone or cut short: the content is stored again, and takes the lost one's place.
+        _repository.Catalog.Mark([identity], areDamaged: true);
+        return null;
+    }
+
+    private KnownPages ReadKnownPages(GuestManifestBuilder guest, PageHashHandler handler, CancellationToken cancellation)
+    {
+        using var files = new PackFiles(_repository.Paths.Packs);
+        using var reader = new SectionReader(files);
+        var hashes = new PageHashReader(reader);
+        var uses = new SectionUses(guest.Maps, [.. guest.Sections.Select(section => (SectionRef?)section)]);
+        long pages = 0;
+        var lost = new List<Digest>();
+        foreach (var section in uses.Order)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                hashes.Read(guest.Sections[section], uses.Of(section), handler);
+                foreach (var use in uses.Of(section)) pages += BitOperations.PopCount(use.Entry.Mask);
+            }
+            catch (SnapshotException)
+            {
+                foreach (var use in uses.Of(section)) guest.Drop(use.Block, new ExtentPages(use.Extent, use.Entry.Mask, 0));
+                lost.Add(guest.Sections[section].Identity);
+            }
+        }
+        _repository.Catalog.Mark(lost, areDamaged: true);
+        return new KnownPages(pages, lost.Count);
+    }
 
     private async ValueTask AppendOwnedAsync(GuestManifestBuilder guest, EncodedSection section, CancellationToken cancellation)
     {

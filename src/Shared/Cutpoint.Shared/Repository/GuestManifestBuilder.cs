@@ -109,11 +109,10 @@ public sealed class GuestManifestBuilder
     /// <summary>Starts from another manifest: its pages are this one's until others take their place. Only before anything else.</summary>
     internal void StartFrom(GuestManifest manifest, IReadOnlyList<SectionRef> sections)
     {
+        var pairs = BlockPairing.Of(Blocks, manifest.Blocks);
         for (var block = 0; block < Blocks.Count; block++)
         {
-            var from = manifest.Blocks.ToList().FindIndex(
-                other => other.Name == Blocks[block].Name && other.Length == Blocks[block].Length);
-            if (from < 0) continue;
+            if (pairs[block] is not { } from) continue;
             var map = manifest.Maps[from];
             for (var index = 0; index < map.Extents.Length; index++)
             {
@@ -126,6 +125,12 @@ public sealed class GuestManifestBuilder
         }
     }
 
+    /// <summary>Where the pages noted so far are, in this builder's own numbers of sections.</summary>
+    internal IReadOnlyList<BlockMap> Maps => [.. Blocks.Select((_, block) => MapOf(block))];
+
+    /// <summary>Takes out what was noted of some pages, as if nothing had been said of them.</summary>
+    internal void Drop(int block, ExtentPages pages) => Remove(block, pages.Extent, pages.Present);
+
     /// <summary>The entries of an extent, newest first.</summary>
     internal List<ManifestEntry> EntriesOf(int block, int extent)
     {
@@ -136,26 +141,41 @@ public sealed class GuestManifestBuilder
 
     /// <summary>The finished manifest, without root digest; its sections are numbered in the order of their first use.</summary>
     /// <param name="content">Octets of pages in it.</param>
-    /// <param name="reused">Of those, octets in sections that were stored before this job.</param>
+    /// <param name="reused">Of those, octets of pages that were stored before this job, or that another page of this guest is stored for.</param>
     internal GuestManifest Build(out long content, out long reused)
     {
         if (_crowded.Count > 0) throw new InvalidOperationException("Extents are still to be stored again.");
         var description = Description ?? throw new InvalidOperationException($"Guest '{Name}' has no description.");
-        content = reused = 0;
+        long contentOctets = 0, reusedOctets = 0;
         var numbers = new int[_sections.Count];
         Array.Fill(numbers, None);
         var sections = new List<Digest>();
+        var named = new Dictionary<uint, ulong>();
         var maps = new BlockMap[Blocks.Count];
-        for (var block = 0; block < maps.Length; block++) maps[block] = BuildMap(block, numbers, sections, ref content, ref reused);
+        for (var block = 0; block < maps.Length; block++)
+        {
+            maps[block] = MapOf(block).Convert(entry =>
+            {
+                contentOctets += Octets(entry.Mask);
+                ref var before = ref CollectionsMarshal.GetValueRefOrAddDefault(named, entry.Place, out _);
+                // A page that is named twice is stored once.
+                reusedOctets += _isReused[entry.Section] ? Octets(entry.Mask) : Octets(entry.Mask & before);
+                before |= entry.Mask;
+                return entry with { Place = ManifestEntry.PlaceOf(Renumber(entry.Section, numbers, sections), entry.Ordinal) };
+            });
+        }
         var devices = _devices.ConvertAll(device => device with
         {
             StateSections = Array.ConvertAll(device.StateSections, section => Renumber(section, numbers, sections)),
             DescriptionSections = Array.ConvertAll(device.DescriptionSections, section => Renumber(section, numbers, sections)),
         });
+        (content, reused) = (contentOctets, reusedOctets);
         return new GuestManifest(Name, default, description, Record, Blocks, maps, devices, [.. sections]);
+
+        static long Octets(ulong pages) => BitOperations.PopCount(pages) * (long)Paging.PageSize;
     }
 
-    private BlockMap BuildMap(int block, int[] numbers, List<Digest> sections, ref long content, ref long reused)
+    private BlockMap MapOf(int block)
     {
         var extents = new List<int>();
         var first = new List<int>();
@@ -172,14 +192,7 @@ public sealed class GuestManifestBuilder
             if (slot == None) continue;
             extents.Add(extent);
             first.Add(entries.Count);
-            for (; slot != None; slot = _slots[slot].Next)
-            {
-                var entry = _slots[slot].Entry;
-                var octets = BitOperations.PopCount(entry.Mask) * (long)Paging.PageSize;
-                content += octets;
-                if (_isReused[entry.Section]) reused += octets;
-                entries.Add(entry with { Place = ManifestEntry.PlaceOf(Renumber(entry.Section, numbers, sections), entry.Ordinal) });
-            }
+            for (; slot != None; slot = _slots[slot].Next) entries.Add(_slots[slot].Entry);
         }
         first.Add(entries.Count);
         return new BlockMap([.. extents], [.. first], [.. entries]);

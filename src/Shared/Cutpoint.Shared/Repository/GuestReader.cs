@@ -91,8 +91,7 @@ public sealed class GuestReader
         ArgumentOutOfRangeException.ThrowIfLessThan(parallelism, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var work = new PageDistribution(
-            _reader, SectionRefs, new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section)), handler,
-            progress);
+            _reader, SectionRefs, Uses(), handler, progress);
         var workers = new Task[parallelism];
         for (var index = 0; index < parallelism; index++)
         {
@@ -174,34 +173,42 @@ public sealed class GuestReader
         return Task.Run(
             () =>
             {
-                var uses = new SectionUses(Manifest, Array.ConvertAll(SectionRefs, section => (SectionRef?)section));
-                var octets = new byte[SectionHead.MaxLength];
-                Span<UInt128> hashes = stackalloc UInt128[Paging.PagesPerExtent];
+                var hashes = new PageHashReader(_reader);
+                var uses = Uses();
                 foreach (var section in uses.Order)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    var head = _reader.ReadHead(SectionRefs[section], octets);
-                    foreach (var use in uses.Of(section))
-                    {
-                        var stored = ExtentCopy.Check(head, use.Entry);
-                        var before = head.PagesBefore(use.Entry.Ordinal);
-                        var count = 0;
-                        for (var mask = use.Entry.Mask; mask != 0; mask &= mask - 1)
-                        {
-                            var below = (1UL << BitOperations.TrailingZeroCount(mask)) - 1;
-                            hashes[count++] = head.Hash(octets, before + BitOperations.PopCount(stored & below));
-                        }
-                        handler(use.Block, new ExtentPages(use.Extent, use.Entry.Mask, 0), hashes[..count]);
-                    }
+                    hashes.Read(SectionRefs[section], uses.Of(section), handler);
                 }
             },
             cancellation);
+    }
+
+    /// <summary>Hands out the hashes of some pages of a block.</summary>
+    /// <param name="block">Number of the RAM block.</param>
+    /// <param name="first">Number of the first extent.</param>
+    /// <param name="pages">The pages of that extent and of those behind it.</param>
+    /// <param name="handler">Takes the hashes.</param>
+    /// <param name="cancellation">Cancels the read.</param>
+    internal void ReadHashes(int block, int first, ReadOnlySpan<ulong> pages, PageHashHandler handler, CancellationToken cancellation)
+    {
+        var maps = new BlockMap[Manifest.Maps.Count];
+        for (var index = 0; index < maps.Length; index++) maps[index] = index == block ? Manifest.Maps[block].Only(first, pages) : BlockMap.Empty;
+        var hashes = new PageHashReader(_reader);
+        var uses = new SectionUses(maps, Array.ConvertAll(SectionRefs, section => (SectionRef?)section));
+        foreach (var section in uses.Order)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            hashes.Read(SectionRefs[section], uses.Of(section), handler);
+        }
     }
 
     internal void Close()
     {
         if (_cache.IsValueCreated) _cache.Value.Dispose();
     }
+
+    private SectionUses Uses() => new(Manifest.Maps, Array.ConvertAll(SectionRefs, section => (SectionRef?)section));
 
     private SectionRef[] FindSections() => Array.ConvertAll(
         Manifest.Sections,

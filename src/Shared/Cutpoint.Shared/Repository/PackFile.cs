@@ -121,6 +121,7 @@ internal sealed class PackFile : IDisposable
     {
         if (section.Length is <= 0 or > SectionHead.MaxSectionLength)
             throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
+        if (section.Length > Length - section.Offset) throw PackFormat.Damaged(section.Offset, "the pack ends inside the section");
         var octets = destination[..Math.Min(section.Length, SectionHead.MaxLength)];
         ReadExactly(octets, section.Offset);
         value = octets;

@@ -124,7 +124,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
             .ToLookup(state => state.Section, state => state.Part);
         using var reader = new SectionReader(_files);
         var octets = new byte[SectionHead.MaxLength];
-        var uses = new SectionUses(manifest, places);
+        var uses = new SectionUses(manifest.Maps, places);
         for (var section = 0; section < places.Length; section++)
         {
             cancellation.ThrowIfCancellationRequested();

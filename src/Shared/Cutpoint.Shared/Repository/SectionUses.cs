@@ -10,12 +10,12 @@ internal sealed class SectionUses
     private readonly int[] _first;
     private readonly Use[] _uses;
 
-    /// <param name="manifest">The manifest.</param>
-    /// <param name="sections">Where its sections are; those that are lost come last.</param>
-    public SectionUses(GuestManifest manifest, IReadOnlyList<SectionRef?> sections)
+    /// <param name="maps">Where the pages of each RAM block are.</param>
+    /// <param name="sections">Where the sections they name are; those that are lost come last.</param>
+    public SectionUses(IReadOnlyList<BlockMap> maps, IReadOnlyList<SectionRef?> sections)
     {
         _first = new int[sections.Count + 1];
-        foreach (var map in manifest.Maps)
+        foreach (var map in maps)
         {
             for (var index = 0; index < map.Extents.Length; index++)
             {
@@ -25,9 +25,9 @@ internal sealed class SectionUses
         for (var section = 0; section < sections.Count; section++) _first[section + 1] += _first[section];
         _uses = new Use[_first[^1]];
         var next = _first.AsSpan(0, sections.Count).ToArray();
-        for (var block = 0; block < manifest.Maps.Count; block++)
+        for (var block = 0; block < maps.Count; block++)
         {
-            var map = manifest.Maps[block];
+            var map = maps[block];
             for (var index = 0; index < map.Extents.Length; index++)
             {
                 foreach (var entry in map.EntriesAt(index)) _uses[next[entry.Section]++] = new Use(block, map.Extents[index], entry);

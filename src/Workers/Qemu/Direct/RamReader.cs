@@ -125,6 +125,8 @@ internal sealed class RamReader : IDisposable
     public async Task<DirtySample> SampleAsync(IUnitSink sink, int extents, CancellationToken cancellation)
     {
         var data = _ram.FindData();
+        // Whatever was looked at and becomes a hole later has to be named then.
+        _seen.Add(data);
         var all = data.ExtentCount;
         if (all == 0) return new DirtySample(0, 0, 0);
         var stride = Math.Max(1, all / extents);

@@ -9,7 +9,27 @@ namespace Cutpoint.Workers.Qemu.Preflight;
 /// <param name="Offset">Where it begins in the file.</param>
 /// <param name="Inode">The file's inode, 0 for none.</param>
 /// <param name="Path">The file's path as the kernel tells it, possibly with " (deleted)" behind.</param>
-internal sealed record ProcessMapping(ulong Start, ulong End, bool IsShared, long Offset, ulong Inode, string Path);
+internal sealed record ProcessMapping(ulong Start, ulong End, bool IsShared, long Offset, ulong Inode, string Path)
+{
+    private static readonly string[] InMemory = ["tmpfs", "hugetlbfs", "ramfs"];
+
+    /// <summary>True for a file whose pages are not those of memory alone. What has no name, such as a memfd, is in memory.</summary>
+    internal bool IsOnDisk
+    {
+        get
+        {
+            if (Inode == 0 || !File.Exists(Path)) return false;
+            try
+            {
+                return !InMemory.Contains(new DriveInfo(Path).DriveFormat);
+            }
+            catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+            {
+                return true;
+            }
+        }
+    }
+}
 
 /// <summary>The mappings of a process and the files behind them.</summary>
 internal sealed class ProcessMap

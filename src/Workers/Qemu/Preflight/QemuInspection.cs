@@ -14,6 +14,12 @@ public sealed record QemuInspection
     /// <summary>Key of <see cref="GuestDescription.Properties"/>: QEMU's program file.</summary>
     public const string ExecutableProperty = "qemu.executable";
 
+    /// <summary>Key of <see cref="GuestDescription.Properties"/>: the machine's UUID, when its command line gives it one.</summary>
+    public const string MachineUuidProperty = "qemu.machine-uuid";
+
+    /// <summary>Key of <see cref="GuestDescription.Properties"/>: QEMU's process as "number/start", for as long as it lives.</summary>
+    public const string ProcessProperty = "qemu.process";
+
     // "physmem: Fix migration dirty bitmap coherency with TCG memory access".
     private static readonly Version LostWritesFixed = new(9, 0);
     private const long AlignedScan = 64L * Paging.PageSize;

@@ -20,11 +20,12 @@ public static class QemuPreflight
         var migration = monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation);
         var capabilities = monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation);
         var name = monitor.ExecuteAsync("query-name", cancellation);
+        var uuid = monitor.ExecuteAsync("query-uuid", cancellation);
         var disks = monitor.ExecuteAsync("query-block", cancellation);
         var backends = monitor.ExecuteAsync("query-memdev", cancellation);
         var tree = ReadMemoryTreeAsync(monitor, cancellation);
         var machine = QemuIdentity.ReadAsync(monitor, cancellation);
-        await Task.WhenAll(status, migration, capabilities, name, disks, backends, tree, machine);
+        await Task.WhenAll(status, migration, capabilities, name, uuid, disks, backends, tree, machine);
 
         var process = QemuProcess.Read(monitor.PeerProcessId);
         var identity = await machine;
@@ -46,7 +47,7 @@ public static class QemuPreflight
                 Memory = ranges,
                 Disks = [.. Disks(await disks)],
                 WasRunning = (await status).Running,
-                Properties = Properties(process),
+                Properties = Properties(process, (await uuid).Text("UUID"), monitor.PeerProcessId),
             },
             Version = identity.Version,
             Status = await status,
@@ -92,11 +93,14 @@ public static class QemuPreflight
         }
     }
 
-    private static Dictionary<string, string> Properties(QemuProcess process)
+    private static Dictionary<string, string> Properties(QemuProcess process, string? uuid, int? number)
     {
         var properties = new Dictionary<string, string>();
         if (process.Directory is { } directory) properties[QemuInspection.DirectoryProperty] = directory;
         if (process.Executable is { } executable) properties[QemuInspection.ExecutableProperty] = executable;
+        // A machine without a UUID of its own says zeros.
+        if (Guid.TryParse(uuid, out var id) && id != Guid.Empty) properties[QemuInspection.MachineUuidProperty] = id.ToString();
+        if (number is { } known && ProcessIdentity.Of(known) is { } running) properties[QemuInspection.ProcessProperty] = running.ToString();
         return properties;
     }
 
@@ -111,17 +115,17 @@ public static class QemuPreflight
         {
             // Machine types before 4.0 name the block by the backend's path in the object tree.
             var backend = ids.FirstOrDefault(id => block.Name == id || block.Name == "/objects/" + id);
-            var backing = backend is null || map is null ? null : await SharedAsync(monitor, block, ranges, map, cancellation);
+            var backing = backend is null || map is null ? null : await MappedAsync(monitor, block, ranges, map, cancellation);
             backings.Add((backing ?? new QemuRamBacking(block, QemuRamKind.Private)) with { Backend = backend });
         }
         return backings;
     }
 
     /// <summary>
-    /// What QEMU's process has mapped shared where the block is. QEMU's own word decides where that is, since several backends may have one
+    /// The file QEMU's process has mapped where the block is. QEMU's own word decides where that is, since several backends may have one
     /// size and one name.
     /// </summary>
-    private static async Task<QemuRamBacking?> SharedAsync(
+    private static async Task<QemuRamBacking?> MappedAsync(
         QmpClient monitor, RamBlock block, IReadOnlyList<MemoryRange> ranges, ProcessMap map, CancellationToken cancellation)
     {
         if (ranges.FirstOrDefault(range => range.Block == block.Name) is not { } range) return null;
@@ -132,11 +136,12 @@ public static class QemuPreflight
         if (at < 0) return null;
         var digits = answer.AsSpan(at + Address.Length).Trim();
         if (!ulong.TryParse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var address)) return null;
-        if (map.At(address) is not { IsShared: true } mapping) return null;
+        if (map.At(address) is not { Inode: > 0 } mapping) return null;
+        if (!mapping.IsShared) return new QemuRamBacking(block, QemuRamKind.Private) { IsOnDisk = mapping.IsOnDisk };
         var path = map.OpenablePath(mapping);
         return new QemuRamBacking(block, path == mapping.Path ? QemuRamKind.NamedFile : QemuRamKind.NamelessFile)
         {
-            Path = path, FileOffset = mapping.Offset + (long)(address - mapping.Start) - (long)range.Offset,
+            Path = path, IsOnDisk = mapping.IsOnDisk, FileOffset = mapping.Offset + (long)(address - mapping.Start) - (long)range.Offset,
         };
     }
 }

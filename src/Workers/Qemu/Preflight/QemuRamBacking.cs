@@ -16,6 +16,12 @@ public sealed record QemuRamBacking(RamBlock Block, QemuRamKind Kind)
     /// </summary>
     public string? Path { get; init; }
 
+    /// <summary>
+    /// True when the memory is mapped, shared or private, from a file of a file system that keeps its pages on a disk: the kernel write-protects only memory
+    /// that lives in memory, so such a block excludes a background snapshot.
+    /// </summary>
+    public bool IsOnDisk { get; init; }
+
     /// <summary>Where the block begins in the file. Octets.</summary>
     public long FileOffset { get; init; }
 }

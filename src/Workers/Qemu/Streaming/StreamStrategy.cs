@@ -93,10 +93,10 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
         CopyRate = StreamRate,
     };
 
-    /// <summary>Whether QEMU may use userfaultfd: as root, or where the system lets everybody.</summary>
+    /// <summary>Whether QEMU may use userfaultfd (as root, or where the system lets everybody) and the kernel can protect all of its memory.</summary>
     private static bool CanWriteProtect(QemuInspection inspection, int? process)
     {
-        if (!inspection.Capabilities.ContainsKey(BackgroundSnapshot)) return false;
+        if (!inspection.Capabilities.ContainsKey(BackgroundSnapshot) || inspection.Backings.Any(backing => backing.IsOnDisk)) return false;
         try
         {
             if (File.ReadAllText("/proc/sys/vm/unprivileged_userfaultfd").Trim() == "1") return true;
