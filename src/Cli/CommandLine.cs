@@ -38,6 +38,7 @@ internal static class CommandLine
             TakeCommand.Create(),
             ListCommand.Create(),
             ShowCommand.Create(),
+            DiffCommand.Create(),
             RestoreCommand.Create(),
             ExportCommand.Create(),
             ImportCommand.Create(),

@@ -37,6 +37,7 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(ImportedFile))]
 [JsonSerializable(typeof(FileInspection))]
 [JsonSerializable(typeof(VerifyResult))]
+[JsonSerializable(typeof(DiffResult))]
 [JsonSerializable(typeof(ForgetResult))]
 [JsonSerializable(typeof(GcResult))]
 [JsonSerializable(typeof(DoctorResult))]
