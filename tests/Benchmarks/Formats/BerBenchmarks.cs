@@ -9,6 +9,7 @@ namespace Cutpoint.Benchmarks.Formats;
 /// </summary>
 [MemoryDiagnoser]
 [ShortRunJob]
+[Throughput(Pages * (long)PageSize)]
 public class BerBenchmarks
 {
     private const int PageSize = 4096;

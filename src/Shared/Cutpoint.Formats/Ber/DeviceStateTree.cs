@@ -259,14 +259,13 @@ internal static class DeviceStateTree
 
     private static class SubsectionHeader
     {
-        private const byte Mark = 0x05;
         private const int MaxNameLength = byte.MaxValue;
 
         public static byte[]? Of(string name, uint version)
         {
             var octets = Encoding.UTF8.GetBytes(name);
             if (octets.Length > MaxNameLength) return null;
-            byte[] header = [Mark, (byte)octets.Length, .. octets, 0, 0, 0, 0];
+            byte[] header = [QemuWire.Subsection, (byte)octets.Length, .. octets, 0, 0, 0, 0];
             BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(^4..), version);
             return header;
         }

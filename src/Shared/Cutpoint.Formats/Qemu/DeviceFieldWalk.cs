@@ -12,8 +12,6 @@ internal sealed class DeviceFieldWalk(DeviceSection section)
     /// <summary>The most descriptions visited: stops those that repeat fields without octets.</summary>
     private const int VisitLimit = 1 << 22;
 
-    private const byte SubsectionMark = 0x05;
-
     private readonly ReadOnlyMemory<byte> _payload = section.Payload;
     private readonly List<DeviceField> _fields = [];
     private int _position;
@@ -106,7 +104,7 @@ internal sealed class DeviceFieldWalk(DeviceSection section)
         var length = StateDescription.SubsectionHeaderLength(subsection.Name);
         if (length > _payload.Length - _position) throw Overrun(subsection.Name);
         var header = _payload.Span.Slice(_position, length);
-        if (header[0] != SubsectionMark || header[1] != length - 6 || !header[2..^4].SequenceEqual(Encoding.UTF8.GetBytes(subsection.Name)))
+        if (header[0] != QemuWire.Subsection || header[1] != length - 6 || !header[2..^4].SequenceEqual(Encoding.UTF8.GetBytes(subsection.Name)))
             throw Malformed($"expected the subsection {subsection.Name}");
         var version = BinaryPrimitives.ReadInt32BigEndian(header[^4..]);
         if (version != subsection.Version)

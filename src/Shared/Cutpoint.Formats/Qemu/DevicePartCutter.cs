@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
+using static Cutpoint.Formats.Qemu.QemuWire;
 
 namespace Cutpoint.Formats.Qemu;
 
@@ -10,12 +11,6 @@ namespace Cutpoint.Formats.Qemu;
 /// </summary>
 internal sealed class DevicePartCutter(QemuStreamOptions options)
 {
-    private const byte EndOfStream = 0x00;
-    private const byte DescriptionMark = 0x06;
-    private const byte FooterMark = 0x7e;
-    private const int FooterLength = 5;
-    private const int DescriptionHeaderLength = 5;
-
     public QemuDevicePart Cut(IEnumerable<QemuStreamParser.DeviceRegion> early, QemuStreamParser.DeviceRegion devices)
     {
         var devicesStart = devices.Start;
@@ -43,7 +38,7 @@ internal sealed class DevicePartCutter(QemuStreamOptions options)
     // Octet 06 cannot occur in JSON, so nothing but the length itself can be taken for the mark, and then the brace is missing.
     private static int FindDescription(ReadOnlySpan<byte> octets)
     {
-        for (var end = octets.Length; octets[..end].LastIndexOf(DescriptionMark) is >= 0 and var at; end = at)
+        for (var end = octets.Length; octets[..end].LastIndexOf(QemuWire.Description) is >= 0 and var at; end = at)
         {
             var length = octets.Length - at - DescriptionHeaderLength;
             if (length < 2) continue;
@@ -109,7 +104,7 @@ internal sealed class DevicePartCutter(QemuStreamOptions options)
         }
 
         private bool IsFooter(int at, uint id) =>
-            at <= octets.Length - FooterLength && octets.Span[at] == FooterMark &&
+            at <= octets.Length - FooterLength && octets.Span[at] == Footer &&
             BinaryPrimitives.ReadUInt32BigEndian(octets.Span[(at + 1)..]) == id;
 
         /// <summary>
@@ -120,7 +115,7 @@ internal sealed class DevicePartCutter(QemuStreamOptions options)
         {
             for (var at = _position; at <= octets.Length - FooterLength; at++)
             {
-                var step = octets.Span[at..].IndexOf(FooterMark);
+                var step = octets.Span[at..].IndexOf(Footer);
                 if (step < 0) break;
                 at += step;
                 if (IsFooter(at, id) && IsNextDevice(at + FooterLength)) return at - _position;

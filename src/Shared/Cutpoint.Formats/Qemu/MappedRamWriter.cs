@@ -16,9 +16,6 @@ namespace Cutpoint.Formats.Qemu;
 /// </remarks>
 public sealed class MappedRamWriter
 {
-    private const int HeaderVersion = 1;
-    private const long PagesAlignment = 1 << 20;
-
     private readonly SafeFileHandle _file;
     private readonly ArrayBufferWriter<byte> _buffer = new();
     private readonly WireWriter _wire;
@@ -57,9 +54,10 @@ public sealed class MappedRamWriter
         {
             _wire.WriteBlock(block, configuration.IgnoresShared);
             var bitmap = new byte[(block.Length / _wire.PageSize + 63) / 64 * sizeof(ulong)];
-            var bitmapOffset = _tail + _buffer.WrittenCount + sizeof(int) + 3 * sizeof(long);
-            var pagesOffset = (bitmapOffset + bitmap.Length + PagesAlignment - 1) / PagesAlignment * PagesAlignment;
-            _wire.Write32(HeaderVersion);
+            var bitmapOffset = _tail + _buffer.WrittenCount + QemuWire.MappedRam.HeaderLength;
+            var pagesOffset = (bitmapOffset + bitmap.Length + QemuWire.MappedRam.PagesAlignment - 1) / QemuWire.MappedRam.PagesAlignment
+                * QemuWire.MappedRam.PagesAlignment;
+            _wire.Write32(QemuWire.MappedRam.HeaderVersion);
             _wire.Write64(_wire.PageSize);
             _wire.Write64(bitmapOffset);
             _wire.Write64(pagesOffset);

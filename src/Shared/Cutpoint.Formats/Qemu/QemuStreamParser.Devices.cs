@@ -1,3 +1,5 @@
+using static Cutpoint.Formats.Qemu.QemuWire;
+
 namespace Cutpoint.Formats.Qemu;
 
 /// <content>
@@ -7,8 +9,6 @@ namespace Cutpoint.Formats.Qemu;
 /// </content>
 public sealed partial class QemuStreamParser
 {
-    private const int FooterLength = 1 + 4;
-
     private readonly List<DeviceRegion> _early = [];
     private DeviceRegion _devices = new();
     private bool _hasRounds;
@@ -29,7 +29,7 @@ public sealed partial class QemuStreamParser
         var start = cursor;
         cursor.TryRead(cursor.Remaining, out var input);
         var taken = input.Length;
-        for (var at = 0; input[at..].IndexOf(FooterMark) is >= 0 and var step; at++)
+        for (var at = 0; input[at..].IndexOf(Footer) is >= 0 and var step; at++)
         {
             at += step;
             var isFrame = IsFrame(input[at..]);
@@ -62,7 +62,7 @@ public sealed partial class QemuStreamParser
                 return cursor.TryRead32(out var instance) && cursor.TryRead32(out var version) ? instance == 0 && version == known : null;
             case (byte)QemuSectionKind.Part or (byte)QemuSectionKind.End:
                 return cursor.TryRead32(out var id) ? _sections.ContainsKey(id) : null;
-            case CommandMark:
+            case Command:
                 return cursor.TryRead(SwitchoverStart.Length, out var command) ? command.SequenceEqual(SwitchoverStart) : null;
             default:
                 return false;

@@ -24,7 +24,8 @@ public sealed partial class QemuStreamParser
         header = default;
         if (!cursor.TryRead32(out var version) || !cursor.TryRead64(out var pageSize) ||
             !cursor.TryRead64(out var bitmapOffset) || !cursor.TryRead64(out var pagesOffset)) return false;
-        if (version != 1) throw Refused($"mapped-ram of version {version}, known is 1", "use QEMU 9.0 to 10.x");
+        if (version != QemuWire.MappedRam.HeaderVersion)
+            throw Refused($"mapped-ram of version {version}, known is {QemuWire.MappedRam.HeaderVersion}", "use QEMU 9.0 to 10.x");
         if (pageSize != (ulong)_pageSize) throw Malformed($"mapped-ram pages of {pageSize} octets");
         header = new MappedHeader(bitmapOffset, pagesOffset);
         return true;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using static Cutpoint.Formats.Qemu.QemuWire;
 
 namespace Cutpoint.Formats.Qemu;
 
@@ -7,16 +8,6 @@ public sealed partial class QemuStreamParser
 {
     private const int BlockLimit = 4096;
     private const long MemoryLimit = 1L << 52;
-
-    internal const ulong FlagZero = 0x002;
-    internal const ulong FlagMemorySize = 0x004;
-    internal const ulong FlagPage = 0x008;
-    internal const ulong FlagEnd = 0x010;
-    internal const ulong FlagContinue = 0x020;
-    internal const ulong FlagXbzrle = 0x040;
-    internal const ulong FlagHook = 0x080;
-    internal const ulong FlagCompressedPage = 0x100;
-    internal const ulong FlagMultifdFlush = 0x200;
 
     private readonly List<QemuRamBlock> _blocks = [];
     private readonly List<byte[]> _blockNames = [];
@@ -39,7 +30,7 @@ public sealed partial class QemuStreamParser
             {
                 var word = BinaryPrimitives.ReadUInt64BigEndian(rest);
                 var flags = word & flagMask;
-                if (flags == (FlagPage | FlagContinue) && rest.Length >= sizeof(ulong) + pageSize && word < (ulong)_blockLength)
+                if (flags == (RamFlag.Page | RamFlag.Continue) && rest.Length >= sizeof(ulong) + pageSize && word < (ulong)_blockLength)
                 {
                     _visitor.OnPage(_block, (long)(word & ~flagMask), rest.Slice(sizeof(ulong), pageSize));
                     used += sizeof(ulong) + pageSize;
@@ -47,7 +38,7 @@ public sealed partial class QemuStreamParser
                     continue;
                 }
 
-                if (flags == (FlagZero | FlagContinue) && rest[sizeof(ulong)] == 0 && word < (ulong)_blockLength)
+                if (flags == (RamFlag.Zero | RamFlag.Continue) && rest[sizeof(ulong)] == 0 && word < (ulong)_blockLength)
                 {
                     _visitor.OnZeroPage(_block, (long)(word & ~flagMask));
                     used += sizeof(ulong) + 1;
@@ -72,20 +63,20 @@ public sealed partial class QemuStreamParser
         if (!cursor.TryRead64(out var word)) return false;
         var flags = word & ((ulong)_pageSize - 1);
         var address = word - flags;
-        var kind = flags & ~FlagContinue;
+        var kind = flags & ~RamFlag.Continue;
         switch (kind)
         {
-            case FlagMemorySize:
+            case RamFlag.MemorySize:
                 BeginBlocks(address);
                 return true;
-            case FlagEnd:
+            case RamFlag.End:
                 _state = State.Footer;
                 return true;
-            case FlagPage or FlagZero or FlagXbzrle or FlagCompressedPage:
+            case RamFlag.Page or RamFlag.Zero or RamFlag.Xbzrle or RamFlag.CompressedPage:
                 break;
-            case FlagMultifdFlush:
+            case RamFlag.MultifdFlush:
                 throw Refused("the pages are on other channels (multifd)", "turn the capability multifd off, or use it with mapped-ram");
-            case FlagHook:
+            case RamFlag.Hook:
                 throw Refused("the pages are moved by RDMA", "migrate over a socket, a pipe or a file");
             default:
                 throw Malformed($"RAM record with flags {flags:x3}");
@@ -94,7 +85,7 @@ public sealed partial class QemuStreamParser
         if (!_hasBlocks) throw Malformed("a page in front of the block list");
         if (_configuration!.IsMappedRam) throw Malformed("a page record in a mapped-ram file");
         var block = _block;
-        if ((flags & FlagContinue) == 0)
+        if ((flags & RamFlag.Continue) == 0)
         {
             if (!cursor.TryReadName(out var name)) return false;
             block = FindBlock(name);
@@ -116,11 +107,11 @@ public sealed partial class QemuStreamParser
     {
         switch (kind)
         {
-            case FlagPage:
+            case RamFlag.Page:
                 if (!cursor.TryRead(_pageSize, out var page)) return false;
                 _visitor.OnPage(block, offset, page);
                 return true;
-            case FlagZero:
+            case RamFlag.Zero:
                 if (!cursor.TryRead8(out var fill)) return false;
                 if (fill == 0)
                 {
@@ -133,9 +124,9 @@ public sealed partial class QemuStreamParser
                 }
 
                 return true;
-            case FlagXbzrle:
+            case RamFlag.Xbzrle:
                 if (!cursor.TryRead8(out var encoding) || !cursor.TryRead16(out var editLength)) return false;
-                if (encoding != 1 || editLength > _pageSize) throw Malformed($"XBZRLE page of encoding {encoding} and {editLength} octets");
+                if (encoding != XbzrleEncoding || editLength > _pageSize) throw Malformed($"XBZRLE page of encoding {encoding} and {editLength} octets");
                 if (!cursor.TryRead(editLength, out var edits)) return false;
                 if (!_visitor.TryReadPage(block, offset, ScratchPage()))
                     throw Refused("the stream has XBZRLE pages, which need the pages before them", "turn the capability xbzrle off");

@@ -1,22 +1,16 @@
+using static Cutpoint.Formats.Qemu.QemuWire;
+
 namespace Cutpoint.Formats.Qemu;
 
 /// <content>Header, configuration and the frame of sections: QEMU migration stream, section 1.</content>
 public sealed partial class QemuStreamParser
 {
-    private const uint Magic = 0x5145564d;
-    private const uint MultifdMagic = 0x11223344;
     private const int MachineNameLimit = 1024;
     private const int CapabilityLimit = 64;
     private const int SectionLimit = 64;
 
-    /// <summary>The command of that name, without its mark.</summary>
-    private static ReadOnlySpan<byte> SwitchoverStart => [0, 11, 0, 0];
-
-    private const byte EndOfStream = 0x00;
-    private const byte SubsectionMark = 0x05;
-    private const byte ConfigurationMark = 0x07;
-    private const byte CommandMark = 0x08;
-    private const byte FooterMark = 0x7e;
+    /// <summary>The command of that name with its length, without its mark.</summary>
+    private static ReadOnlySpan<byte> SwitchoverStart => [0, (byte)CommandNumber.SwitchoverStart, 0, 0];
 
     private readonly Dictionary<uint, string> _sections = [];
     private QemuConfiguration? _configuration;
@@ -32,7 +26,7 @@ public sealed partial class QemuStreamParser
         if (magic != Magic)
             throw Malformed($"not a migration stream: it begins with {magic:x8}", "decompress it first if it is compressed");
         if (!cursor.TryRead32(out var version)) return false;
-        if (version != 3) throw Malformed($"stream version {version}; only version 3 is in use");
+        if (version != QemuWire.Version) throw Malformed($"stream version {version}; only version {QemuWire.Version} is in use");
         _state = State.Configuration;
         return true;
     }
@@ -40,7 +34,7 @@ public sealed partial class QemuStreamParser
     private bool StepConfiguration(ref WireCursor cursor)
     {
         if (!cursor.TryRead8(out var mark)) return false;
-        if (mark != ConfigurationMark)
+        if (mark != QemuWire.Configuration)
             throw Malformed("no configuration section", "machine types of version 2.3 and older, which send none, are not supported");
         if (!cursor.TryRead32(out var length)) return false;
         if (length > MachineNameLimit) throw Malformed($"machine name of {length} octets");
@@ -54,7 +48,7 @@ public sealed partial class QemuStreamParser
     {
         var peek = cursor;
         if (!cursor.TryRead8(out var mark)) return false;
-        if (mark != SubsectionMark)
+        if (mark != Subsection)
         {
             cursor = peek;
             _pageSize = _configuration!.PageSize;
@@ -65,15 +59,15 @@ public sealed partial class QemuStreamParser
 
         if (!cursor.TryReadName(out var octets) || !cursor.TryRead32(out var version)) return false;
         var name = Text(octets);
-        if (version != 1) throw Malformed($"{name} has version {version}");
+        if (version != ConfigurationPartVersion) throw Malformed($"{name} has version {version}");
         switch (name)
         {
-            case "configuration/target-page-bits":
+            case PageBits:
                 if (!cursor.TryRead32(out var bits)) return false;
                 if (bits is < 10 or > 16) throw Malformed($"pages of 2^{bits} octets");
                 _configuration = _configuration! with { TargetPageBits = (int)bits };
                 return true;
-            case "configuration/capabilities":
+            case QemuWire.Capabilities:
                 if (!cursor.TryRead32(out var count)) return false;
                 if (count > CapabilityLimit) throw Malformed($"{count} capabilities");
                 var capabilities = new string[count];
@@ -85,8 +79,8 @@ public sealed partial class QemuStreamParser
 
                 _configuration = _configuration! with { Capabilities = capabilities };
                 return true;
-            case "configuration/uuid":
-                if (!cursor.TryRead(16, out var uuid)) return false;
+            case Uuid:
+                if (!cursor.TryRead(UuidLength, out var uuid)) return false;
                 _configuration = _configuration! with { Uuid = uuid.ToArray() };
                 return true;
             default:
@@ -118,7 +112,7 @@ public sealed partial class QemuStreamParser
                 cursor = start;
                 BeginDevices(new DeviceRegion { Start = _recordStart });
                 return true;
-            case CommandMark:
+            case Command:
                 return StepCommand(ref cursor);
             default:
                 throw Malformed($"unknown section type {type:x2}");
@@ -130,7 +124,9 @@ public sealed partial class QemuStreamParser
         if (!cursor.TryRead32(out var id) || !cursor.TryReadName(out var octets) ||
             !cursor.TryRead32(out var instance) || !cursor.TryRead32(out var version)) return false;
         var name = Text(octets);
-        if (name == "vfio") throw Refused("a passed-through device (vfio) is part of the stream", "detach the device before the capture");
+        // The device's own name, behind its place.
+        if (name == "vfio" || name.EndsWith("/vfio", StringComparison.Ordinal))
+            throw Refused("a passed-through device (vfio) is part of the stream", "detach the device before the capture");
         if (KnownVersion(octets) is not { } known)
             throw Refused($"section '{name}' is of a kind that is not supported", "capture a pc or q35 guest without such a device");
         if (version != known) throw Refused($"section '{name}' has version {version}, known is {known}", "use QEMU 7.2 to 10.x");
@@ -144,7 +140,9 @@ public sealed partial class QemuStreamParser
 
     /// <summary>The version in use of what is sent in rounds, or null for a kind that is not known.</summary>
     private static uint? KnownVersion(ReadOnlySpan<byte> name) =>
-        name.SequenceEqual("ram"u8) ? 4 : name.SequenceEqual("dirty-bitmap"u8) || name.SequenceEqual("block"u8) ? 1 : null;
+        name.SequenceEqual("ram"u8) ? RamVersion
+        : name.SequenceEqual("dirty-bitmap"u8) ? DirtyBitmapVersion
+        : name.SequenceEqual("block"u8) ? DiskVersion : null;
 
     private void BeginPayload(QemuSectionKind kind, uint id, string name)
     {
@@ -153,8 +151,8 @@ public sealed partial class QemuStreamParser
         _sectionName = name;
         _state = name switch
         {
-            "ram" => State.Memory,
-            "block" => State.Disk,
+            Ram => State.Memory,
+            QemuWire.Disk => State.Disk,
             _ => State.DirtyBitmap,
         };
         _visitor.OnSectionStart(kind, name);
@@ -163,7 +161,7 @@ public sealed partial class QemuStreamParser
     private bool StepFooter(ref WireCursor cursor)
     {
         if (!cursor.TryRead8(out var mark)) return false;
-        if (mark != FooterMark) throw Malformed($"no footer behind section '{_sectionName}'");
+        if (mark != Footer) throw Malformed($"no footer behind section '{_sectionName}'");
         if (!cursor.TryRead32(out var id)) return false;
         if (id != _sectionId) throw Malformed($"the footer of section {_sectionId} '{_sectionName}' names section {id}");
         _state = State.Section;
@@ -177,14 +175,14 @@ public sealed partial class QemuStreamParser
         int expected = command switch
         {
             // Opening a return path, a ping on it, and the announcement of the switchover: nothing a reader of a file has to do.
-            1 => 0,
-            2 => 4,
-            11 => 0,
+            CommandNumber.OpenReturnPath or CommandNumber.SwitchoverStart => 0,
+            CommandNumber.Ping => sizeof(uint),
             // Dirty bitmaps may be sent after the switchover; without data nothing else is.
-            3 when length == 0 => 0,
-            3 or 4 or 5 or 6 or 7 or 9 or 10 => throw Refused(
+            CommandNumber.PostcopyAdvise when length == 0 => 0,
+            CommandNumber.PostcopyAdvise or CommandNumber.PostcopyListen or CommandNumber.PostcopyRun or CommandNumber.PostcopyDiscard
+                or CommandNumber.Packaged or CommandNumber.PostcopyResume or CommandNumber.ReceiveBitmap => throw Refused(
                 "this is a postcopy migration, whose memory is fetched on demand", "turn the capability postcopy-ram off"),
-            8 => throw Refused("this is a COLO migration, which never ends", "turn the capability x-colo off"),
+            CommandNumber.EnableColo => throw Refused("this is a COLO migration, which never ends", "turn the capability x-colo off"),
             _ => throw Malformed($"unknown command {command}"),
         };
         if (length != expected) throw Malformed($"command {command} has {length} octets, {expected} are right");

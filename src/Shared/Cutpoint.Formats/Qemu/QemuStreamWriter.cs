@@ -73,7 +73,7 @@ public sealed class QemuStreamWriter
     public void WritePage(int block, long offset, ReadOnlySpan<byte> page)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, _pageSize);
-        WriteRecord(block, offset, QemuStreamParser.FlagPage);
+        WriteRecord(block, offset, QemuWire.RamFlag.Page);
         _wire.Write(page);
     }
 
@@ -82,7 +82,7 @@ public sealed class QemuStreamWriter
     /// <param name="offset">Octets from the start of the block; a multiple of the page size.</param>
     public void WriteZeroPage(int block, long offset)
     {
-        WriteRecord(block, offset, QemuStreamParser.FlagZero);
+        WriteRecord(block, offset, QemuWire.RamFlag.Zero);
         _wire.Write8(0);
     }
 
@@ -117,7 +117,7 @@ public sealed class QemuStreamWriter
         Expect(Phase.Memory);
         if (offset < 0 || offset >= _blocks[block].Length || offset % _pageSize != 0)
             throw new ArgumentOutOfRangeException(nameof(offset), offset, $"not a page of block '{_blocks[block].Name}'");
-        _wire.Write64(offset | (long)(block == _block ? flags | QemuStreamParser.FlagContinue : flags));
+        _wire.Write64(offset | (long)(block == _block ? flags | QemuWire.RamFlag.Continue : flags));
         if (block != _block) _wire.WriteName(_blocks[block].Name);
         _block = block;
     }

@@ -1,17 +1,13 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
+using static Cutpoint.Formats.Qemu.QemuWire;
 
 namespace Cutpoint.Formats.Qemu;
 
 /// <summary>Writes the parts of a migration stream that a plain and a mapped-ram stream share: QEMU migration stream, section 1.</summary>
 internal sealed class WireWriter(IBufferWriter<byte> output)
 {
-    private const byte EndOfStream = 0x00;
-    private const byte SubsectionMark = 0x05;
-    private const byte DescriptionMark = 0x06;
-    private const byte ConfigurationMark = 0x07;
-    private const byte FooterMark = 0x7e;
     private const uint FirstSectionId = 2;
 
     private readonly List<DeviceDescription?> _described = [];
@@ -28,36 +24,36 @@ internal sealed class WireWriter(IBufferWriter<byte> output)
         PageSize = configuration.PageSize;
         // A receiver finds rounds by this number, so no device in front of them may have it.
         while (earlyDevices.Any(d => d.SectionId == MemoryId)) MemoryId++;
-        Write("QEVM"u8);
-        Write32(3);
-        Write8(ConfigurationMark);
+        Write32(Magic);
+        Write32(QemuWire.Version);
+        Write8(QemuWire.Configuration);
         Write32(Encoding.UTF8.GetByteCount(configuration.MachineName));
         Write(Encoding.UTF8.GetBytes(configuration.MachineName));
         if (configuration.TargetPageBits is { } bits)
         {
-            BeginSubsection("configuration/target-page-bits");
+            BeginSubsection(PageBits);
             Write32(bits);
         }
 
         if (configuration.Capabilities.Count > 0)
         {
-            BeginSubsection("configuration/capabilities");
+            BeginSubsection(QemuWire.Capabilities);
             Write32(configuration.Capabilities.Count);
             foreach (var capability in configuration.Capabilities) WriteName(capability);
         }
 
         if (!configuration.Uuid.IsEmpty)
         {
-            BeginSubsection("configuration/uuid");
+            BeginSubsection(Uuid);
             Write(configuration.Uuid.Span);
         }
 
         Write8((byte)QemuSectionKind.Start);
         Write32(MemoryId);
-        WriteName("ram");
+        WriteName(Ram);
         Write32(0);
-        Write32(4);
-        Write64(blocks.Sum(b => b.Length) | (long)QemuStreamParser.FlagMemorySize);
+        Write32(RamVersion);
+        Write64(blocks.Sum(b => b.Length) | (long)RamFlag.MemorySize);
     }
 
     public void WriteBlock(QemuRamBlock block, bool withAddress)
@@ -72,7 +68,7 @@ internal sealed class WireWriter(IBufferWriter<byte> output)
     /// <summary>Ends the payload of a section of memory.</summary>
     public void EndPayload()
     {
-        Write64((long)QemuStreamParser.FlagEnd);
+        Write64((long)RamFlag.End);
         WriteFooter(MemoryId);
     }
 
@@ -102,7 +98,7 @@ internal sealed class WireWriter(IBufferWriter<byte> output)
         var head = Encoding.ASCII.GetBytes($"{{\"page_size\": {PageSize}, \"devices\": [");
         var length = head.Length + _described.Sum(d => (long)d!.Json.Length) + Math.Max(0, _described.Count - 1) + 2;
         if (length > VmDescription.LengthLimit) throw new InvalidOperationException($"a description of {length} octets");
-        Write8(DescriptionMark);
+        Write8(QemuWire.Description);
         Write32((int)length);
         Write(head);
         for (var i = 0; i < _described.Count; i++)
@@ -150,14 +146,14 @@ internal sealed class WireWriter(IBufferWriter<byte> output)
 
     private void BeginSubsection(string name)
     {
-        Write8(SubsectionMark);
+        Write8(Subsection);
         WriteName(name);
-        Write32(1);
+        Write32(ConfigurationPartVersion);
     }
 
     private void WriteFooter(uint id)
     {
-        Write8(FooterMark);
+        Write8(Footer);
         Write32(id);
     }
 

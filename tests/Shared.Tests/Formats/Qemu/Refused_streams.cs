@@ -11,7 +11,7 @@ public sealed class Refused_streams
         { "postcopy", new StreamBuilder().Header().U8(8).U16(3).U16(16).U64(4096).U64(4096).ToArray() },
         { "postcopy", new StreamBuilder().Header().U8(8).U16(7).U16(4).U32(100).ToArray() },
         { "COLO", new StreamBuilder().Header().U8(8).U16(8).U16(0).ToArray() },
-        { "vfio", new StreamBuilder().Header().Start(3, "0000:00:05.0/vfio").ToArray() },
+        { "passed-through device (vfio)", new StreamBuilder().Header().Start(3, "0000:00:05.0/vfio", 1).ToArray() },
         { "RDMA", new StreamBuilder().Memory(1).Word(0, 0x80).ToArray() },
         { "multifd", new StreamBuilder().Memory(1).Word(0, 0x200).ToArray() },
         { "multifd", new StreamBuilder().U32(0x11223344).U32(1).Fill(56).ToArray() },
