@@ -30,6 +30,10 @@ internal sealed class BerFile : FileFormat
 
     internal override async Task<ImportedGuest> ImportAsync(Stream input, StagedMemory memory, CancellationToken cancellation)
     {
+        var start = input.Position;
+        var isOurs = await HasConfigurationAsync(input, cancellation);
+        input.Position = start;
+        if (!isOurs) return await BerForeignFile.ImportAsync(input, memory, cancellation);
         var file = new FileGuest(memory);
         var guest = await BerGuestReader.ReadAsync(input, file, cancellation);
         var description = file.Describe(guest.Devices);
@@ -85,8 +89,7 @@ internal sealed class BerFile : FileFormat
         private List<InspectedField> _fields = [];
         private int _fieldCount;
         private long _unkept;
-        private long _corrected;
-        private long _signLost;
+        private readonly LostSigns _signs = new();
         private long _sectionStart;
         private string? _octets;
         private long _octetsSeen;
@@ -100,8 +103,7 @@ internal sealed class BerFile : FileFormat
         {
             yield return GuestCensus.NoChecksum;
             if (reader.SkippedValues > 0) yield return $"{reader.SkippedValues} values are not known to the format and were passed over";
-            if (_corrected > 0) yield return $"{_corrected} integers were written without their sign octet and had only one meaning: corrected";
-            if (_signLost > 0) yield return $"{_signLost} integers were written without their sign octet: their sign is lost if their fields are signed";
+            foreach (var note in _signs.Notes()) yield return note;
             if (_unkept > 0) yield return $"{_unkept} fields beyond {MaxFields} are not shown";
         }
 
@@ -144,15 +146,8 @@ internal sealed class BerFile : FileFormat
 
         private void AddInteger()
         {
-            var integer = reader.Integer;
-            var value = integer.Value.ToString(CultureInfo.InvariantCulture);
-            if (integer.Doubt == BerSignDoubt.Corrected) _corrected++;
-            if (integer.Doubt == BerSignDoubt.SignLost)
-            {
-                _signLost++;
-                value = $"{value} or {integer.Alternative.ToString(CultureInfo.InvariantCulture)}";
-            }
-            AddField("integer", value);
+            _signs.Add(reader);
+            AddField("integer", LostSigns.Describe(reader.Integer));
         }
 
         private void AddOctets()

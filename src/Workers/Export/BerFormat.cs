@@ -12,6 +12,7 @@ internal sealed class BerFormat : ExportFormat
 
     internal override async Task<long> WriteAsync(Exporter exporter, CancellationToken cancellation)
     {
+        if (BerOutline.Of(exporter.Guest) is { } outline) return await BerOutline.WriteAsync(outline, exporter, cancellation);
         var stream = new MigrationStream(exporter.Guest);
         var output = new OutputBuffer(exporter.Output.Stream);
         using var values = new BerWriter(output);

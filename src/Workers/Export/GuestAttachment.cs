@@ -18,11 +18,14 @@ internal static class GuestAttachment
     {
         try
         {
-            return JsonSerializer.Deserialize(octets.Span, GuestAttachmentJson.Default.GuestDescription) ?? throw new JsonException("it is empty");
+            var guest = JsonSerializer.Deserialize(octets.Span, GuestAttachmentJson.Default.GuestDescription);
+            return guest is null || guest.HasNulls() ? throw new JsonException("something of it is missing") : guest;
         }
         catch (JsonException error)
         {
-            throw new MalformedInputException("BER", 0, $"section '{Name}' is not the description of a guest: {error.Message}", inner: error);
+            throw new MalformedInputException(
+                "BER", 0, $"section '{Name}' is not the description of a guest: {error.Message}",
+                "the file is damaged or was changed: fetch it again from its source or make the export again", error);
         }
     }
 }

@@ -48,6 +48,9 @@ internal sealed class StagedMemory : IDisposable
     /// <summary>The blocks so far; calls name one by its place.</summary>
     public IReadOnlyList<RamBlock> Blocks => _blocks.ConvertAll(block => block.Description);
 
+    /// <summary>How many blocks there are so far.</summary>
+    public int BlockCount => _blocks.Count;
+
     /// <summary>Adds a block whose pages are all zero.</summary>
     public void AddBlock(RamBlock block)
     {

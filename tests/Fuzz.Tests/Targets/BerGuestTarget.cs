@@ -1,5 +1,6 @@
 using System.Text;
 using Cutpoint.Formats.Ber;
+using Cutpoint.Workers.Export;
 
 namespace Cutpoint.Fuzz.Targets;
 
@@ -11,7 +12,11 @@ public sealed class BerGuestTarget : FuzzTarget
     public override IReadOnlyList<byte[]> Words { get; } =
         [[0x00], [0x02, 0x01], [0x04], [0x0c], [0x30, 0x80], [0x80], [0xff], [0x00, 0x00], .. VmDescriptionTarget.JsonWords, Encoding.ASCII.GetBytes("cutpoint/")];
 
-    public override void Read(byte[] octets, Random random) => BerGuestReader.ReadAsync(new MemoryStream(octets), new PageKeeper()).GetAwaiter().GetResult();
+    public override void Read(byte[] octets, Random random)
+    {
+        var guest = BerGuestReader.ReadAsync(new MemoryStream(octets), new PageKeeper()).GetAwaiter().GetResult();
+        if (guest.Attachments.TryGetValue(GuestAttachment.Name, out var attachment)) _ = GuestAttachment.Read(attachment).CommandLine.Count;
+    }
 
     protected override IEnumerable<byte[]> Golden()
     {

@@ -1,6 +1,8 @@
 using System.Buffers;
 using Cutpoint.Formats.Ber;
 using Cutpoint.Formats.Qemu;
+using Cutpoint.Guests;
+using Cutpoint.Workers.Export;
 
 namespace Cutpoint.Fuzz.Targets;
 
@@ -10,6 +12,17 @@ internal sealed record SmallGuest(QemuConfiguration Configuration, IReadOnlyList
     private const int Page = 4096;
 
     private static readonly IReadOnlyList<QemuRamBlock> Blocks = [new("ram0", 3 * Page), new("rom", Page)];
+
+    private static readonly GuestDescription Description = new()
+    {
+        Driver = "qemu",
+        Name = "g",
+        Uri = "qemu:/run/g",
+        CommandLine = ["qemu-system-x86_64", "-m", "1"],
+        Blocks = [new("ram0", 3 * Page)],
+        Memory = [new(0, 3 * Page, "ram0", 0)],
+        Properties = new Dictionary<string, string> { ["qemu.machine"] = "pc" },
+    };
 
     /// <summary>All devices of a golden stream.</summary>
     public static async Task<SmallGuest> OfAsync(string name)
@@ -40,7 +53,7 @@ internal sealed record SmallGuest(QemuConfiguration Configuration, IReadOnlyList
         var output = new ArrayBufferWriter<byte>();
         using var values = new BerWriter(output);
         var writer = new BerGuestWriter(values);
-        writer.Begin(Configuration, Blocks, new Dictionary<string, ReadOnlyMemory<byte>> { ["cutpoint/note"] = "{}"u8.ToArray() }, Devices.Where(device => device.IsEarly));
+        writer.Begin(Configuration, Blocks, new Dictionary<string, ReadOnlyMemory<byte>> { [GuestAttachment.Name] = GuestAttachment.Write(Description) }, Devices.Where(device => device.IsEarly));
         WritePages(writer.WritePage, writer.WriteZeroPage);
         writer.EndMemory();
         foreach (var device in Devices.Where(device => !device.IsEarly)) writer.WriteDevice(device);

@@ -85,6 +85,9 @@ public sealed partial class BerSnapshotReader : IDisposable
     /// <summary>Octets of the string, buffer, piece or page.</summary>
     public ReadOnlySpan<byte> Contents => _fromScratch ? _scratch.AsSpan(0, _scratchLength) : _reader.Contents;
 
+    /// <summary>Position in the input of a page's first octet; -1 when the page came in pieces and stands nowhere as a whole.</summary>
+    public long PageOffset => _fromScratch ? -1 : _reader.Offset + _reader.Header.HeaderLength;
+
     /// <summary>False when another piece of the same buffer or blob follows.</summary>
     public bool IsFinalPiece { get; private set; }
 

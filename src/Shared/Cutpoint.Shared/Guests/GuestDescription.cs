@@ -47,4 +47,13 @@ public sealed record GuestDescription
 
     /// <summary>Facts only the driver understands, such as the stream's configuration; small.</summary>
     public IReadOnlyDictionary<string, string> Properties { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>True when something a reader counts on is null after all: JSON that others made can say that of anything.</summary>
+    public bool HasNulls() =>
+        Driver is null || Name is null || Uri is null
+        || CommandLine is null || CommandLine.Any(word => word is null)
+        || Blocks is null || Blocks.Any(block => block?.Name is null)
+        || Memory is null || Memory.Any(range => range?.Block is null)
+        || Disks is null || Disks.Any(disk => disk is null)
+        || Properties is null || Properties.Values.Any(value => value is null);
 }

@@ -208,8 +208,8 @@ internal static class ManifestFormat
         var position = fields.Position;
         try
         {
-            return JsonSerializer.Deserialize(fields.ReadPrimitive(BerTag.OctetString), RepositoryJson.Default.GuestDescription)
-                ?? throw PackFormat.Damaged(position, "the guest has no description");
+            var description = JsonSerializer.Deserialize(fields.ReadPrimitive(BerTag.OctetString), RepositoryJson.Default.GuestDescription);
+            return description is null || description.HasNulls() ? throw PackFormat.Damaged(position, "the guest has no whole description") : description;
         }
         catch (JsonException error)
         {
