@@ -41,8 +41,9 @@ internal static class InspectCommand
         {
             output.WriteLine();
             output.WriteLine($"{one.Name}/{one.Instance} version {one.Version}, {Quantity.Bytes(one.Length)}");
-            var table = new Table("FIELD", "TYPE", "VALUE");
-            foreach (var field in one.Fields) table.Add(field.Name, field.Type, field.Value);
+            var table = new Table(">OFFSET", "FIELD", "TYPE", "VALUE");
+            foreach (var field in one.Fields)
+                table.Add(field.Offset?.ToString(CultureInfo.InvariantCulture) ?? "", field.Name, field.Type, field.Value);
             if (one.Fields.Count > 0) table.Write(output, "  ");
         }
     }

@@ -20,7 +20,7 @@ internal sealed class GuestCensus : IQemuStreamVisitor
     /// <summary>A device, its fields by name.</summary>
     public static InspectedUnit Describe(DeviceSection device) => new(
         device.Name, device.Instance, device.Version, device.Payload.Length,
-        [.. DeviceFields.Read(device).Select(field => new InspectedField(field.Path, field.Type, field.ToText()))]);
+        [.. DeviceFields.Read(device).Select(field => new InspectedField(field.Path, field.Type, field.ToText()) { Offset = field.Offset, Size = field.Size })]);
 
     /// <summary>Facts of the file as a whole.</summary>
     public List<InspectedFact> Facts(IReadOnlyList<DeviceSection> devices)
