@@ -1,0 +1,20 @@
+namespace Cutpoint.Formats.Elf;
+
+/// <summary>A note of a dump.</summary>
+/// <param name="Name">Its owner: "CORE", "QEMU", "VMCOREINFO".</param>
+/// <param name="Type">The owner's number for it.</param>
+/// <param name="Contents">Its octets.</param>
+public sealed record ElfNote(string Name, uint Type, ReadOnlyMemory<byte> Contents)
+{
+    /// <summary>Type of a CORE note with the registers of a CPU.</summary>
+    public const uint RegistersType = 1;
+
+    /// <summary>Type of a CORE note with the floating-point registers of a CPU.</summary>
+    public const uint FloatingPointType = 2;
+
+    /// <summary>Owner of notes every debugger reads.</summary>
+    public const string Core = "CORE";
+
+    /// <summary>Owner of the note with control registers and segments.</summary>
+    public const string Qemu = "QEMU";
+}
