@@ -9,7 +9,7 @@ public static class FuzzTargets
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
         new BerSnapshotTarget(), new BerGuestTarget(), new QemuStreamTarget(), new VmDescriptionTarget(), new SavedStateTarget(), new PackTarget(), new PackValueTarget(),
-        new SectionTarget(), new QmpTarget(),
+        new SectionTarget(), new QmpTarget(), new ElfCoreTarget(), new KdumpTarget(),
     ];
 
     /// <summary>The target of a name.</summary>
