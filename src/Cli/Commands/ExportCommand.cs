@@ -24,13 +24,17 @@ internal static class ExportCommand
         var output = new Option<string>("--output", "-o") { Description = "The file, or - for standard output [default: -]", HelpName = "FILE" };
         var begin = Setting.Create<ulong?>("export", "begin", "First guest-physical address, for formats that take a range", Address, "ADDRESS");
         var length = Setting.Create<ulong?>("export", "length", "Octets from there on", Address, "OCTETS");
+        var paging = Setting.CreateSwitch("export", "paging", "Show memory at the guest's virtual addresses, for elf: gdb finds symbols by them");
+        var plain = Setting.CreateSwitch("export", "plain", "Write kdump as a plain file, not as the flattened one that pipes need");
         var command = new Verb(
             "export", "Write a stored guest as a file of another program",
             """
             cutpoint export latest --format ber -o guest.ber
             cutpoint export latest --format qemu | qemu-system-x86_64 ... -incoming fd:0
+            cutpoint export latest --format kdump-zlib -o guest.kdump && crash vmlinux guest.kdump
+            cutpoint export latest --format elf --paging -o guest.elf && gdb vmlinux guest.elf
             cutpoint export latest --format raw --begin 0x100000 --length 0x1000 -o page
-            """) { id, guest, format, output, begin, length };
+            """) { id, guest, format, output, begin, length, paging, plain };
         command.SetAction((parsed, cancellation) => RunAsync(
             parsed,
             new ExportOptions
@@ -41,6 +45,8 @@ internal static class ExportCommand
                 Output = parsed.GetValue(output) ?? ExportOptions.StandardOutput,
                 Begin = parsed.GetValue(begin),
                 Length = parsed.GetValue(length),
+                Paging = parsed.GetValue(paging),
+                Plain = parsed.GetValue(plain),
             },
             cancellation));
         return command;
@@ -59,6 +65,7 @@ internal static class ExportCommand
             result = await ExportJob.RunAsync(
                 repository, options, new Progressing<MemoryProgress>(value => progress.Report(value.Done, value.Total)), cancellation);
         }
+        foreach (var note in result.Notes) await Console.Error.WriteLineAsync($"note: {note}");
         if (piped) return;
         if (json) JsonOutput.Write(result, JsonOutput.Types.ExportResult);
         else Console.Out.WriteLine($"guest {result.Guest} as {result.Format} in {options.Output}, {Quantity.Bytes(result.Octets)}");

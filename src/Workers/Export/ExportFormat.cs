@@ -18,6 +18,12 @@ public abstract class ExportFormat
     /// <summary>True when a range of guest-physical addresses can be chosen.</summary>
     public virtual bool TakesRange => false;
 
+    /// <summary>True when memory can be shown at the virtual addresses of the guest.</summary>
+    public virtual bool TakesPaging => false;
+
+    /// <summary>True when there is a form for files beside the one for pipes.</summary>
+    public virtual bool HasPlainForm => false;
+
     /// <summary>Writes a guest. Called once per export; reads ahead on all processors in bounded memory.</summary>
     /// <returns>Octets of the output; of a file with holes the holes too.</returns>
     internal abstract Task<long> WriteAsync(Exporter exporter, CancellationToken cancellation);

@@ -1,10 +1,16 @@
+using Cutpoint.Formats.Kdump;
+
 namespace Cutpoint.Workers.Export;
 
 /// <summary>The formats this program writes.</summary>
 public static class ExportFormats
 {
     /// <summary>Every format.</summary>
-    public static IReadOnlyList<ExportFormat> All { get; } = [new BerFormat(), new QemuStreamFormat(), new QemuMappedFormat(), new RawFormat()];
+    public static IReadOnlyList<ExportFormat> All { get; } =
+    [
+        new BerFormat(), new QemuStreamFormat(), new QemuMappedFormat(), new RawFormat(), new ElfFormat(), new KdumpFormat(KdumpCompression.Zlib),
+        new KdumpFormat(KdumpCompression.Lzo), new KdumpFormat(KdumpCompression.Snappy), new KdumpFormat(KdumpCompression.Zstd),
+    ];
 
     /// <summary>Finds a format by its name.</summary>
     /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.Usage"/>).</exception>

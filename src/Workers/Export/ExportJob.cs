@@ -21,11 +21,13 @@ public static class ExportJob
         await using var checkpoint = await repository.OpenCheckpointAsync(info, cancellation);
         var guest = await StoredGuest.LoadAsync(checkpoint.Guest(options.Guest), cancellation);
         using var output = ExportOutput.Open(options.Output);
-        if (format.NeedsFile && !output.IsFile) throw NeedsFile(format, options.Output);
+        if (NeedsFile(format, options) && !output.IsFile) throw NoFile(format, options.Output);
         var exporter = new Exporter(guest, output, MemoryProgress.Of(progress, guest.Blocks.Sum(block => block.Length)))
         {
             Begin = options.Begin,
             Length = options.Length,
+            Paging = options.Paging,
+            Plain = options.Plain,
         };
         long octets;
         try
@@ -37,12 +39,14 @@ public static class ExportJob
             throw StorageError.Translate(e, options.Output, "write");
         }
         output.Commit();
-        return new ExportResult(format.Name, guest.Description.Name, octets);
+        return new ExportResult(format.Name, guest.Description.Name, octets) { Notes = exporter.Notes };
     }
 
     private static void Check(ExportFormat format, ExportOptions options)
     {
-        if (format.NeedsFile && options.Output == ExportOptions.StandardOutput) throw NeedsFile(format, "standard output");
+        if (NeedsFile(format, options) && options.Output == ExportOptions.StandardOutput) throw NoFile(format, "standard output");
+        if (options.Paging && !format.TakesPaging) throw Wrong($"format {format.Name} has no virtual addresses", "leave out --paging");
+        if (options.Plain && !format.HasPlainForm) throw Wrong($"format {format.Name} has one form only", "leave out --plain");
         if (options.Begin is null && options.Length is null) return;
         if (!format.TakesRange) throw Wrong($"format {format.Name} has no range", "leave out --begin and --length");
         if (options.Begin is null || options.Length is null) throw Wrong("a range has a begin and a length", "give both --begin and --length");
@@ -51,7 +55,9 @@ public static class ExportJob
         if (options.Begin > ulong.MaxValue - options.Length) throw Wrong("the range goes beyond the last address", "give a smaller --length");
     }
 
-    private static SnapshotException NeedsFile(ExportFormat format, string output) =>
+    private static bool NeedsFile(ExportFormat format, ExportOptions options) => format.NeedsFile || options.Plain;
+
+    private static SnapshotException NoFile(ExportFormat format, string output) =>
         Wrong($"format {format.Name} cannot be written to {output}: it puts things at places of a file", "give -o FILE");
 
     private static SnapshotException Wrong(string message, string advice) => new(ErrorCode.Usage, message, advice) { IsPreflight = true };

@@ -25,4 +25,10 @@ public sealed record ExportOptions
 
     /// <summary>Octets from <see cref="Begin"/> on, for formats that take a range. A multiple of the page size.</summary>
     public ulong? Length { get; init; }
+
+    /// <summary>Show memory at the virtual addresses of the guest, for formats that can.</summary>
+    public bool Paging { get; init; }
+
+    /// <summary>Write the form for files instead of the one for pipes, for formats that have both.</summary>
+    public bool Plain { get; init; }
 }

@@ -14,6 +14,15 @@ internal sealed record Exporter(StoredGuest Guest, ExportOutput Output, IProgres
     /// <summary>Octets asked for, or null.</summary>
     public ulong? Length { get; init; }
 
+    /// <summary>True to show memory at the virtual addresses of the guest.</summary>
+    public bool Paging { get; init; }
+
+    /// <summary>True for the form for files.</summary>
+    public bool Plain { get; init; }
+
+    /// <summary>What one should know of the output, one line each; a format adds to it.</summary>
+    public List<string> Notes { get; } = [];
+
     /// <summary>Chunks read ahead: one for each processor, one being written, one to spare.</summary>
     public static int Chunks { get; } = Environment.ProcessorCount + 2;
 

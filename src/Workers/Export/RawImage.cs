@@ -1,14 +1,17 @@
 using System.Buffers;
+using Cutpoint.Formats.Kdump;
 using Cutpoint.Repository;
 
 namespace Cutpoint.Workers.Export;
 
-/// <summary>An image that is zero where nothing is written: holes in a file, zeros in a pipe. Written front to back.</summary>
-internal sealed class RawImage(ExportOutput output)
+/// <summary>
+/// An image that is zero where nothing is written: holes in a file, zeros in a pipe. A pipe is written front to back; a file anywhere, by several threads.
+/// </summary>
+internal sealed class RawImage(ExportOutput output) : IPlacedOutput
 {
     private readonly OutputBuffer _buffer = new(output.Stream);
 
-    /// <summary>Puts octets at a place behind everything written before.</summary>
+    /// <summary>Puts octets at a place; in a pipe behind everything written before.</summary>
     public void Write(long position, ReadOnlySpan<byte> octets)
     {
         if (output.IsFile)

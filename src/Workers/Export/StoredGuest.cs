@@ -21,6 +21,14 @@ internal sealed class StoredGuest
     /// <summary>Its RAM blocks; calls name one by its place.</summary>
     public IReadOnlyList<RamBlock> Blocks => Reader.Manifest.Blocks;
 
+    /// <summary>Its guest-physical memory, ascending.</summary>
+    /// <exception cref="SnapshotException">The layout is not known.</exception>
+    public IReadOnlyList<MemoryRange> Memory => Description.Memory.Count > 0 ? Description.Memory
+        // A machine without an address space of its own shows its only block from address 0 on.
+        : Blocks is [var only] ? [new MemoryRange(0, (ulong)only.Length, only.Name, 0)]
+        : throw new SnapshotException(
+            ErrorCode.Incompatible, $"the memory map of guest {Description.Name} is not known", "export it in another format") { IsPreflight = true };
+
     /// <summary>Its devices, in the order they were stored.</summary>
     public IReadOnlyList<DeviceState> Devices { get; }
 
@@ -36,6 +44,16 @@ internal sealed class StoredGuest
         return new StoredGuest(reader, devices);
     }
 
+    /// <summary>The part of a block that a range of guest-physical memory shows.</summary>
+    public BlockRange PartOf(MemoryRange range) => new(NumberOf(range.Block), (long)range.Offset, (long)range.Length);
+
     /// <summary>All of a block.</summary>
     public BlockRange WholeBlock(int block) => new(block, 0, Blocks[block].Length);
+
+    private int NumberOf(string block)
+    {
+        for (var number = 0; number < Blocks.Count; number++)
+            if (Blocks[number].Name == block) return number;
+        throw new SnapshotException(ErrorCode.VerificationFailed, $"the memory map of guest {Description.Name} names a block '{block}' it does not have");
+    }
 }

@@ -145,6 +145,8 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("qemu")]
     [InlineData("raw")]
     [InlineData("ber")]
+    [InlineData("elf")]
+    [InlineData("kdump-zlib")]
     public async Task A_pipe_gets_the_octets_of_the_file(string format)
     {
         var (file, fifo) = (Path.Combine(_directory, "file"), Path.Combine(_directory, "pipe"));
@@ -175,6 +177,8 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("qemu-mapped")]
     [InlineData("raw")]
     [InlineData("ber")]
+    [InlineData("elf")]
+    [InlineData("kdump-zlib")]
     public async Task A_cancelled_export_leaves_what_was_there_before(string format)
     {
         var file = Path.Combine(_directory, "guest");
@@ -194,6 +198,7 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("qemu")]
     [InlineData("ber")]
     [InlineData("raw")]
+    [InlineData("kdump-zlib")]
     public async Task The_octets_do_not_depend_on_the_number_of_threads(string format)
     {
         var outputs = new List<byte[]>();
@@ -224,6 +229,11 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
             new() { Checkpoint = "latest", Format = "raw", Output = file, Begin = 4096 },
             new() { Checkpoint = "latest", Format = "raw", Output = file, Begin = ulong.MaxValue - 4095, Length = 8192 },
             new() { Checkpoint = "latest", Format = "raw", Output = _directory },
+            new() { Checkpoint = "latest", Format = "raw", Output = file, Paging = true },
+            new() { Checkpoint = "latest", Format = "elf", Output = file, Plain = true },
+            new() { Checkpoint = "latest", Format = "elf", Output = file, Begin = 0xc000_0000, Length = 4096 },
+            new() { Checkpoint = "latest", Format = "kdump-zlib", Output = file, Begin = 0, Length = 4096 },
+            new() { Checkpoint = "latest", Format = "kdump-zlib", Output = "-", Plain = true },
         ])
         {
             var refused = await Assert.ThrowsAsync<SnapshotException>(() => ExportJob.RunAsync(Taken.Repository, options, null, default));
