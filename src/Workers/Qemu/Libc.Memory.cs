@@ -7,24 +7,12 @@ internal static unsafe partial class Libc
     internal const int NoSuchOffset = 6;
     internal const int SeekData = 3;
     internal const int SeekHole = 4;
-    internal const int ProtectRead = 1;
-    internal const int MapShared = 1;
-    internal const int PopulateRead = 22;
     internal const uint MemoryFileCloseOnExec = 1;
     internal const int KeepSize = 1;
     internal const int PunchHole = 2;
 
     [LibraryImport("libc", EntryPoint = "lseek64", SetLastError = true)]
     internal static partial long Seek(SafeHandle file, long offset, int whence);
-
-    [LibraryImport("libc", EntryPoint = "mmap64", SetLastError = true)]
-    internal static partial void* Map(void* address, nuint length, int protection, int flags, SafeHandle file, long offset);
-
-    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
-    internal static partial int Unmap(void* address, nuint length);
-
-    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
-    internal static partial int Advise(void* address, nuint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     internal static partial int CreateMemoryFile(string name, uint flags);

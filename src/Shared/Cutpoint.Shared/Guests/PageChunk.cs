@@ -1,10 +1,8 @@
-using System.Runtime.InteropServices;
-
 namespace Cutpoint.Guests;
 
 /// <summary>
 /// What a RAM unit emits: up to sixteen extents of one block in one pass, with the octets of the pages present, packed in order.
-/// The buffer is native, page aligned, and belongs to a <see cref="PageChunkPool"/>; disposing returns it.
+/// The buffer is native, aligned to large pages, and belongs to a <see cref="PageChunkPool"/>; disposing returns it.
 /// One owner at a time; not safe for concurrent use.
 /// </summary>
 public sealed unsafe class PageChunk : IDisposable
@@ -17,7 +15,7 @@ public sealed unsafe class PageChunk : IDisposable
     internal PageChunk(PageChunkPool pool)
     {
         Pool = pool;
-        _buffer = (byte*)NativeMemory.AlignedAlloc(Paging.SectionSize, Paging.PageSize);
+        _buffer = NativePages.Allocate(Paging.SectionSize);
     }
 
     /// <summary>The pool the chunk belongs to.</summary>
@@ -100,5 +98,5 @@ public sealed unsafe class PageChunk : IDisposable
         return this;
     }
 
-    internal void Free() => NativeMemory.AlignedFree(_buffer);
+    internal void Free() => NativePages.Free(_buffer);
 }

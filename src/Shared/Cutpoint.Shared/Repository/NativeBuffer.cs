@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Cutpoint.Guests;
 
 namespace Cutpoint.Repository;
 
@@ -8,11 +8,11 @@ namespace Cutpoint.Repository;
 /// </summary>
 internal sealed unsafe class NativeBuffer(NativeBufferPool pool, int length) : IDisposable
 {
-    private readonly byte* _memory = (byte*)NativeMemory.AlignedAlloc((nuint)length, 4096);
+    private readonly byte* _memory = NativePages.Allocate((nuint)length);
 
     public Span<byte> Span => new(_memory, length);
 
     public void Dispose() => pool.Return(this);
 
-    public void Free() => NativeMemory.AlignedFree(_memory);
+    public void Free() => NativePages.Free(_memory);
 }

@@ -82,7 +82,7 @@ internal sealed class DirectRam : IDisposable
             LiveExecute = async (context, pass, cancellation) =>
             {
                 if (index == 0) (_passStarted, _dirtyPages, _rest) = (_time.GetTimestamp(), 0, 0);
-                if (own.WasRead) _dirtyPages += await own.Reader.ReadChangesAsync(context.Sink, null, cancellation);
+                if (own.WasRead) _dirtyPages += await own.Reader.ReadChangesAsync(context.Sink, cancellation);
                 else _dirtyPages += await own.Reader.ReadAllAsync(context.Sink, cancellation);
                 own.WasRead = true;
                 _rest += (await own.Reader.SampleAsync(context.Sink, SampledExtents, cancellation)).Expected * Paging.PageSize;
@@ -91,15 +91,9 @@ internal sealed class DirectRam : IDisposable
             LiveVote = index > 0 ? null : (context, pass, _) => ValueTask.FromResult(Vote(context, pass)),
             SaveExecute = async (context, cancellation) =>
             {
-                if (!own.WasRead)
-                {
-                    await own.Reader.ReadAllAsync(context.Sink, cancellation);
-                    own.WasRead = true;
-                    return;
-                }
-                using var mapping = own.File.Map();
-                await own.Reader.ReadChangesAsync(context.Sink, mapping, cancellation);
-                own.File.CheckSize();
+                if (own.WasRead) await own.Reader.ReadChangesAsync(context.Sink, cancellation);
+                else await own.Reader.ReadAllAsync(context.Sink, cancellation);
+                own.WasRead = true;
             },
         };
     }
@@ -128,7 +122,7 @@ internal sealed class DirectRam : IDisposable
         Stop = StopAndContinue / 2,
         Continue = StopAndContinue / 2,
         Devices = _devices,
-        TrackerFloor = _blocks.Aggregate(TimeSpan.Zero, (sum, b) => sum + b.Tracker.Floor(b.Reader.DataBytes, _shards)),
+        TrackerFloor = _blocks.Aggregate(TimeSpan.Zero, (sum, b) => sum + b.Reader.SearchTime + b.Tracker.Floor(b.Reader.DataBytes, _shards)),
         CutBuffer = _sinks?.CutBufferBytes ?? 0,
         CopyRate = CopyRate,
         SinkRate = _sinks?.SinkBytesPerSecond ?? 0,

@@ -14,6 +14,11 @@ internal interface IDirtyTracker : IDisposable
     /// <param name="processors">Processors that compare.</param>
     TimeSpan Floor(long dataBytes, int processors);
 
+    /// <summary>Tells what looking has cost: from then on the floor is that of this host and this guest, not one assumed. One call at a time.</summary>
+    /// <param name="octets">Octets looked at.</param>
+    /// <param name="work">Processor time it took, of all processors together.</param>
+    void Observe(long octets, TimeSpan work);
+
     /// <summary>Begins a pass: takes over what has changed since the last one began.</summary>
     void BeginPass();
 

@@ -27,7 +27,7 @@ internal sealed class RamReader : IDisposable
         _shards = shards;
         _seen = new PageSet(ram.ExtentCount);
         _scratch = new byte*[shards];
-        DataBytes = ram.FindData().PageCount * Paging.PageSize;
+        DataBytes = FindData().PageCount * Paging.PageSize;
         for (var i = 0; i < shards; i++) _scratch[i] = (byte*)NativeMemory.AlignedAlloc(Paging.ExtentSize, Paging.PageSize);
     }
 
@@ -36,6 +36,9 @@ internal sealed class RamReader : IDisposable
 
     /// <summary>Octets of the block that are no hole, as of the last pass or the opening.</summary>
     public long DataBytes { get; private set; }
+
+    /// <summary>What the last search for holes has cost, which every pass begins with.</summary>
+    public TimeSpan SearchTime { get; private set; }
 
     /// <summary>Emits every page that is no hole, and zeros for extents that were emitted and are holes now. Right whether the guest runs or not.</summary>
     /// <returns>Pages read.</returns>
@@ -66,12 +69,12 @@ internal sealed class RamReader : IDisposable
         return PassBytes / Paging.PageSize;
     }
 
-    /// <summary>Emits the pages that differ from what was emitted last.</summary>
-    /// <param name="sink">Where to.</param>
-    /// <param name="mapping">A view of the stopped guest's memory; null while the guest runs: it is copied first then.</param>
-    /// <param name="cancellation">Ends the pass.</param>
+    /// <summary>
+    /// Emits the pages that differ from what was emitted last. Every extent is copied into a buffer that stays in the processor's cache and compared there,
+    /// also of a stopped guest: to map a page for the first time costs more than to copy it, several times more where this host is virtual itself.
+    /// </summary>
     /// <returns>Pages that differed.</returns>
-    public async Task<long> ReadChangesAsync(IUnitSink sink, RamMapping? mapping, CancellationToken cancellation)
+    public async Task<long> ReadChangesAsync(IUnitSink sink, CancellationToken cancellation)
     {
         _tracker.BeginPass();
         var data = Begin();
@@ -85,11 +88,10 @@ internal sealed class RamReader : IDisposable
             {
                 while (Take(data, ref from, group) is var count and > 0)
                 {
-                    if (mapping is not null) Populate(mapping, data, group.AsSpan(0, count));
                     for (var i = 0; i < count; i++)
                     {
                         token.ThrowIfCancellationRequested();
-                        var differ = Compare(sink, group[i], Look(group[i], mapping, data, shard));
+                        var differ = Compare(sink, group[i], Look(group[i], shard));
                         if ((differ.Present | differ.Zero) == 0) continue;
                         Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
                         if (chunk is { ExtentCount: Paging.ExtentsPerSection })
@@ -99,7 +101,7 @@ internal sealed class RamReader : IDisposable
                             await sink.EmitAsync(full, token);
                         }
                         chunk ??= await sink.RentAsync(token);
-                        Gather(chunk, differ, Current(group[i], mapping, data, shard));
+                        Gather(chunk, differ, Current(group[i], shard));
                     }
                 }
                 if (chunk is not null)
@@ -139,19 +141,26 @@ internal sealed class RamReader : IDisposable
             pages += _ram.SizeOf(extent) / Paging.PageSize;
             if (n % stride == phase) chosen.Add(extent);
         }
-        long dirty = 0, looked = 0;
+        long dirty = 0, looked = 0, timed = 0, ticks = 0;
         var next = -1;
         await ShardAsync((shard, token) =>
         {
+            var started = default(TimeSpan?);
             for (var i = Interlocked.Increment(ref next); i < chosen.Count; i = Interlocked.Increment(ref next))
             {
                 token.ThrowIfCancellationRequested();
-                var differ = Compare(sink, chosen[i], Look(chosen[i], null, data, shard));
+                var octets = Look(chosen[i], shard);
+                var differ = Compare(sink, chosen[i], octets);
                 Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
-                Interlocked.Add(ref looked, _ram.SizeOf(chosen[i]) / Paging.PageSize);
+                Interlocked.Add(ref looked, octets.Length / Paging.PageSize);
+                // A shard's first extent is not timed: it may be the first ever, and compile.
+                if (started is not null) Interlocked.Add(ref timed, octets.Length);
+                started ??= Libc.ThreadTime();
             }
+            if (started is { } since) Interlocked.Add(ref ticks, (Libc.ThreadTime() - since).Ticks);
             return Task.CompletedTask;
         }, cancellation);
+        if (timed > 0 && ticks > 0) _tracker.Observe(timed, TimeSpan.FromTicks(ticks));
         return new DirtySample(dirty, looked, pages);
     }
 
@@ -163,8 +172,16 @@ internal sealed class RamReader : IDisposable
     private PageSet Begin()
     {
         _ram.CheckSize();
-        var data = _ram.FindData();
+        var data = FindData();
         DataBytes = PassBytes = data.PageCount * Paging.PageSize;
+        return data;
+    }
+
+    private PageSet FindData()
+    {
+        var started = Libc.ThreadTime();
+        var data = _ram.FindData();
+        SearchTime = Libc.ThreadTime() - started;
         return data;
     }
 
@@ -212,34 +229,15 @@ internal sealed class RamReader : IDisposable
         return new ExtentPages(extent, differ.Present & candidates, differ.Zero & candidates);
     }
 
-    /// <summary>
-    /// The octets of an extent: a copy while the guest runs, the memory itself while it is stopped. A stopped extent with holes is copied too, so that they
-    /// are not touched.
-    /// </summary>
-    private ReadOnlySpan<byte> Look(int extent, RamMapping? mapping, PageSet data, int shard)
+    /// <summary>A copy of an extent as it is now.</summary>
+    private ReadOnlySpan<byte> Look(int extent, int shard)
     {
-        if (mapping is null || data[extent] != _ram.PagesOf(extent))
-            _ram.Read((long)extent * Paging.ExtentSize, Scratch(shard)[.._ram.SizeOf(extent)]);
-        return Current(extent, mapping, data, shard);
+        _ram.Read((long)extent * Paging.ExtentSize, Scratch(shard)[.._ram.SizeOf(extent)]);
+        return Current(extent, shard);
     }
 
     /// <summary>The octets this shard looked at last, again: spans do not live across an await, and a second read could find something else.</summary>
-    private ReadOnlySpan<byte> Current(int extent, RamMapping? mapping, PageSet data, int shard) =>
-        mapping is not null && data[extent] == _ram.PagesOf(extent)
-            ? mapping.Read((long)extent * Paging.ExtentSize, _ram.SizeOf(extent))
-            : Scratch(shard)[.._ram.SizeOf(extent)];
-
-    private void Populate(RamMapping mapping, PageSet data, ReadOnlySpan<int> group)
-    {
-        for (var i = 0; i < group.Length;)
-        {
-            var first = i;
-            long length = 0;
-            while (i < group.Length && group[i] == group[first] + (i - first) && data[group[i]] == _ram.PagesOf(group[i])) length += _ram.SizeOf(group[i++]);
-            if (length > 0) mapping.Populate((long)group[first] * Paging.ExtentSize, length);
-            else i++;
-        }
-    }
+    private ReadOnlySpan<byte> Current(int extent, int shard) => Scratch(shard)[.._ram.SizeOf(extent)];
 
     private unsafe Span<byte> Scratch(int shard) => new(_scratch[shard], Paging.ExtentSize);
 

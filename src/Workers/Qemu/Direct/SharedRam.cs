@@ -5,9 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Cutpoint.Workers.Qemu.Direct;
 
 /// <summary>
-/// The file a guest shares its RAM by, opened for reading only. While the guest runs, or anybody else may cut the file short, it is read with pread: a
-/// mapping would end this process with SIGBUS. Holes are found by SEEK_DATA and never touched, since reading a hole of a tmpfs file through a mapping
-/// allocates it. Safe for concurrent use.
+/// The file a guest shares its RAM by, opened for reading only. It is read with pread: anybody may cut the file short, and a mapping would end this process
+/// with SIGBUS then. Holes are found by SEEK_DATA and not read; a pread that meets one allocates nothing. Safe for concurrent use.
 /// </summary>
 internal sealed class SharedRam : IDisposable
 {
@@ -121,13 +120,6 @@ internal sealed class SharedRam : IDisposable
             at = hole;
         }
         return found;
-    }
-
-    /// <summary>Maps the block. Only for the time the guest is stopped.</summary>
-    public RamMapping Map()
-    {
-        CheckSize();
-        return new RamMapping(_file, Name, Offset, Length);
     }
 
     public void Dispose() => _file.Dispose();

@@ -15,6 +15,7 @@ public sealed class RamReaderTests : IAsyncDisposable
     private readonly CaptureGraph _graph;
     private readonly PageImage _image = new(Pages);
     private readonly SharedRam _ram;
+    private readonly PageHashTracker _tracker = new();
     private readonly RamReader _reader;
 
     public RamReaderTests()
@@ -24,7 +25,7 @@ public sealed class RamReaderTests : IAsyncDisposable
         var guest = new GuestDescription { Driver = "test", Name = "g", Uri = "test:g", Blocks = [new RamBlock("ram", _file.Length)] };
         _graph = new CaptureGraph(guest, new ImageStore(_store, _image), new CaptureGraphOptions { Chunks = 8, CutChunks = 8 }, TimeProvider.System);
         _ram = SharedRam.Open("ram", _path, 0, _file.Length);
-        _reader = new RamReader(_ram, new PageHashTracker(), 2);
+        _reader = new RamReader(_ram, _tracker, 2);
     }
 
     public async ValueTask DisposeAsync()
@@ -45,7 +46,7 @@ public sealed class RamReaderTests : IAsyncDisposable
         var mutator = Task.Run(() => Flip(stop.Token));
         var sink = _graph.Block(0);
         await _reader.ReadAllAsync(sink, default);
-        for (var pass = 0; pass < 10; pass++) await _reader.ReadChangesAsync(sink, null, default);
+        for (var pass = 0; pass < 10; pass++) await _reader.ReadChangesAsync(sink, default);
         await stop.CancelAsync();
         await mutator;
         await StopAndCheckAsync();
@@ -90,6 +91,19 @@ public sealed class RamReaderTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_looking_at_a_sample_has_cost_becomes_the_floor_of_the_pause()
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        var assumed = _tracker.Floor(1 << 30, 1);
+        await _reader.ReadAllAsync(_graph.Block(0), default);
+        await _reader.SampleAsync(_graph.Block(0), 1000, default);
+        var measured = _tracker.Floor(1 << 30, 1);
+        Assert.NotEqual(assumed, measured);
+        Assert.InRange(measured, TimeSpan.FromMilliseconds(5), TimeSpan.FromSeconds(20));
+        Assert.Equal(measured.TotalSeconds / 2, _tracker.Floor(1 << 30, 2).TotalSeconds, 5);
+    }
+
+    [Fact]
     public async Task A_file_cut_short_while_it_is_read_is_an_error_that_names_it()
     {
         for (var page = 0; page < Pages; page++) Write(page, 7);
@@ -97,9 +111,8 @@ public sealed class RamReaderTests : IAsyncDisposable
         _file.SetLength(3L * Paging.ExtentSize);
         foreach (var read in new Func<Task>[]
         {
-            () => _reader.ReadChangesAsync(_graph.Block(0), null, default),
+            () => _reader.ReadChangesAsync(_graph.Block(0), default),
             () => _reader.ReadAllAsync(_graph.Block(0), default),
-            () => Task.Run(() => _ram.Map().Dispose()),
         })
         {
             var error = await Assert.ThrowsAsync<SnapshotException>(read);
@@ -118,7 +131,7 @@ public sealed class RamReaderTests : IAsyncDisposable
     private async Task StopAndCheckAsync()
     {
         await _graph.EnterCutAsync(default);
-        using (var mapping = _ram.Map()) await _reader.ReadChangesAsync(_graph.Block(0), mapping, default);
+        await _reader.ReadChangesAsync(_graph.Block(0), default);
         _graph.LeaveCut();
         await _graph.DrainAsync(default);
         var truth = new byte[_file.Length];
