@@ -15,6 +15,8 @@ namespace Cutpoint.Workers.Qemu.Streaming;
 /// <item>stop: the guest stands still while all of it is drained.</item>
 /// <item>background: QEMU write-protects the memory within milliseconds and sends that instant while the guest runs on.</item>
 /// </list>
+/// A stream serves one cut. After one that failed, be it half read or to its end, the guest has run on without it, so the next attempt begins a new stream;
+/// pages it brings again cost their comparison only.
 /// </summary>
 internal sealed class StreamCapture : IGuestCapture
 {
@@ -36,6 +38,8 @@ internal sealed class StreamCapture : IGuestCapture
     private (long Pages, long Octets) _before;
     private QemuMigration? _migration;
     private bool _wasReleased;
+    private uint _firstPass;
+    private bool _isSpent;
 
     /// <summary>Takes over a session that has changed nothing yet.</summary>
     public StreamCapture(QemuSession session, QemuInspection inspection, CaptureOptions options, StreamStrategy strategy, TimeProvider time)
@@ -106,28 +110,14 @@ internal sealed class StreamCapture : IGuestCapture
         await _session.SetParametersAsync(
             new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000) },
             cancellation);
-        _watch = new MigrationWatch(_session.Monitor);
-        _pages = new StreamPages(Description.Blocks, sinks, 0);
-        if (Strategy is CaptureStrategy.Background)
-        {
-            var room = StreamStrategy.MemoryOf(_inspection, _session.Qemu?.Id) + QemuStreamParser.DefaultDeviceStateLimit;
-            var file = FileSource.Create(_options.ScratchDirectory ?? Path.GetTempPath(), room, _time);
-            _pump = new StreamPump(file, _pages, _watch);
-            await _session.SendDescriptorAsync(StreamName, file.File, cancellation);
-            return;
-        }
-        var (ours, theirs) = UnixSocketPair.Create();
-        using (theirs)
-        {
-            ours.ReceiveBufferSize = SocketBuffer;
-            _pump = new StreamPump(new SocketSource(ours), _pages, _watch);
-            await _session.SendDescriptorAsync(StreamName, theirs, cancellation);
-        }
+        await OpenStreamAsync(cancellation);
     }
 
     /// <inheritdoc/>
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
     {
+        await ReopenStreamAsync(cancellation);
+        _isSpent = true;
         if (Strategy is CaptureStrategy.Background)
         {
             await _session.MigrateAsync(StreamName, cancellation);
@@ -153,6 +143,8 @@ internal sealed class StreamCapture : IGuestCapture
             await _watch!.WaitAsync(() => _watch.ResumedAt is not null || _watch.HasFailed, limit.Token);
             return new CutStamp(_watch.ResumedAt ?? throw await FailureAsync());
         }
+        // A stream nobody reads to its end any more: QEMU may hang in a write to it under its main lock, and would not hear of the thaw.
+        if (_watch is { IsCompleted: false }) _pump!.Abandon();
         if (!WasRunning || !run) return null;
         return new CutStamp(await _session.ContinueAsync() ?? throw new SnapshotException(
             ErrorCode.Failed, $"guest {Description.Name} ran again before it was released", "take it again") { IsTransient = true });
@@ -180,9 +172,7 @@ internal sealed class StreamCapture : IGuestCapture
     {
         // The session first: it ends the migration, and a socket that closed before would make QEMU call it failed. A snapshot in a file goes on to its end.
         await _session.DisposeAsync();
-        _pump?.Dispose();
-        if (_watch is not null) await _watch.DisposeAsync();
-        (_pump, _watch) = (null, null);
+        await CloseStreamAsync();
     }
 
     private UnitCallbacks Callbacks() => new()
@@ -196,14 +186,58 @@ internal sealed class StreamCapture : IGuestCapture
         SaveExecute = async (_, cancellation) => await DrainAsync(cancellation),
     };
 
+    /// <summary>Gives QEMU what it will write to, and gets ready to read; the migration begins later.</summary>
+    private async Task OpenStreamAsync(CancellationToken cancellation)
+    {
+        _watch = new MigrationWatch(_session.Monitor);
+        _pages = new StreamPages(Description.Blocks, _sinks!, 0);
+        if (Strategy is CaptureStrategy.Background)
+        {
+            var room = StreamStrategy.MemoryOf(_inspection, _session.Qemu?.Id) + QemuStreamParser.DefaultDeviceStateLimit;
+            var file = FileSource.Create(_options.ScratchDirectory ?? Path.GetTempPath(), room, _time);
+            _pump = new StreamPump(file, _pages, _watch);
+            await _session.SendDescriptorAsync(StreamName, file.File, cancellation);
+            return;
+        }
+        var (ours, theirs) = UnixSocketPair.Create();
+        using (theirs)
+        {
+            ours.ReceiveBufferSize = SocketBuffer;
+            _pump = new StreamPump(new SocketSource(ours), _pages, _watch);
+            await _session.SendDescriptorAsync(StreamName, theirs, cancellation);
+        }
+    }
+
+    /// <summary>Begins a new stream if a cut has had the last one.</summary>
+    /// <returns>True when it did.</returns>
+    private async Task<bool> ReopenStreamAsync(CancellationToken cancellation)
+    {
+        if (!_isSpent) return false;
+        await _session.CancelMigrationAsync(cancellation);
+        // Its last word must not be taken for one of the next migration.
+        await _watch!.WaitAsync(() => _watch.Status is "none" or "completed" or "failed" or "cancelled", cancellation);
+        await CloseStreamAsync();
+        (_isSpent, _wasReleased, _devices, _migration) = (false, false, null, null);
+        await OpenStreamAsync(cancellation);
+        return true;
+    }
+
+    private async ValueTask CloseStreamAsync()
+    {
+        _pump?.Dispose();
+        if (_watch is not null) await _watch.DisposeAsync();
+        (_pump, _watch) = (null, null);
+    }
+
     private async Task PassAsync(uint pass, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
+        if (await ReopenStreamAsync(either.Token)) _firstPass = pass;
         _passStarted = _time.GetTimestamp();
         _before = (_pages!.PageCount, _pump!.Octets);
         _pages.Pass = pass;
         if (_watch!.Status == "none" && _watch.Passes == 0) await _session.MigrateAsync(StreamName, either.Token);
-        await _pump.RunAsync(() => _watch.Passes >= pass + 2 || _watch.StoppedAt is not null || _watch.HasFailed, either.Token);
+        await _pump.RunAsync(() => _watch.Passes >= pass - _firstPass + 2 || _watch.StoppedAt is not null || _watch.HasFailed, either.Token);
         if (_watch.HasFailed) throw await FailureAsync();
         await _pages.EmitAllAsync(either.Token);
         _migration = await _session.QueryMigrationAsync(either.Token);

@@ -15,6 +15,9 @@ internal sealed class MemorySinks(GuestDescription guest) : ICaptureSinks, IDisp
 
     public long Expected { get; private set; }
 
+    /// <summary>Called before pages are taken.</summary>
+    public Action Emitting { get; set; } = static () => { };
+
     public int ChunkCount { get; private set; }
 
     public IUnitSink Block(int block) => new Sink(this, block);
@@ -39,6 +42,7 @@ internal sealed class MemorySinks(GuestDescription guest) : ICaptureSinks, IDisp
         public ValueTask EmitAsync(PageChunk chunk, CancellationToken cancellation)
         {
             sinks.ChunkCount++;
+            sinks.Emitting();
             var pages = chunk.Pages;
             foreach (var extent in chunk.Extents)
             {

@@ -64,6 +64,41 @@ public sealed class StreamCaptureTests
         Assert.Equal(0, await guest.VerifyAsync());
     }
 
+    [Theory]
+    [InlineData(CaptureStrategy.Precopy, false)]
+    [InlineData(CaptureStrategy.Precopy, true)]
+    [InlineData(CaptureStrategy.Stop, false)]
+    [InlineData(CaptureStrategy.Stop, true)]
+    public async Task A_cut_that_took_too_long_is_thawed_at_once_and_the_next_one_has_the_memory_of_its_own_stop(CaptureStrategy strategy, bool isRead)
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", Sound);
+        await using var capture = await OpenAsync(guest, strategy);
+        using var sinks = new MemorySinks(capture.Description);
+        await capture.BeginAsync(sinks, default);
+        var save = await PassesAsync(capture, sinks, from: 0);
+        await capture.StopAsync(default);
+        await save.SavePrepareAsync(default);
+        using var limit = new CancellationTokenSource();
+        // The limit is reached while the rest is read, or when all of it is there.
+        if (!isRead) sinks.Emitting = limit.Cancel;
+        if (isRead) await save.SaveExecuteAsync(limit.Token);
+        else await Assert.ThrowsAnyAsync<OperationCanceledException>(() => save.SaveExecuteAsync(limit.Token));
+        sinks.Emitting = static () => { };
+        Assert.NotNull(await capture.ThawAsync(run: true).AsTask().WaitAsync(TimeSpan.FromSeconds(5)));
+        await save.CompleteAsync();
+        await guest.WaitUntilItCountsAsync();
+
+        save = await PassesAsync(capture, sinks, from: 1);
+        await capture.StopAsync(default);
+        await save.SavePrepareAsync(default);
+        await save.SaveExecuteAsync(default);
+        Assert.Null(await capture.ThawAsync(run: false));
+        Assert.NotEmpty(await capture.FinishAsync(default));
+        capture.Keep();
+
+        Assert.Equal(await MemoryOfAsync(guest, capture), Upper(sinks, capture).ToArray());
+    }
+
     [Fact]
     public async Task A_paused_guest_is_captured_and_stays_paused()
     {
@@ -207,13 +242,7 @@ public sealed class StreamCaptureTests
     private static async Task<IReadOnlyList<DeviceState>> RunAsync(StreamCapture capture, MemorySinks sinks, bool run)
     {
         await capture.BeginAsync(sinks, default);
-        var save = new LiveSave(capture.Units, new Sinks(sinks, capture.Description), new SaveOptions());
-        await save.LivePrepareAsync(default);
-        for (uint pass = 0; capture.Strategy is CaptureStrategy.Precopy; pass++)
-        {
-            await save.ExecutePassAsync(pass, default);
-            if ((await save.VoteAsync(pass, default)).Verdict is PassVerdict.Converged) break;
-        }
+        var save = await PassesAsync(capture, sinks, from: 0);
         var stopped = await capture.StopAsync(default);
         CutStamp? thawed = null;
         if (capture.RunsDuringFinalPass) thawed = await capture.ThawAsync(run);
@@ -225,6 +254,19 @@ public sealed class StreamCaptureTests
         var devices = await capture.FinishAsync(default);
         Assert.Null((await save.CompleteAsync()).Fault);
         return devices;
+    }
+
+    /// <summary>Prepares, and makes passes until the vote is for the cut.</summary>
+    private static async Task<LiveSave> PassesAsync(StreamCapture capture, MemorySinks sinks, uint from)
+    {
+        var save = new LiveSave(capture.Units, new Sinks(sinks, capture.Description), new SaveOptions());
+        await save.LivePrepareAsync(default);
+        for (var pass = from; capture.Strategy is CaptureStrategy.Precopy; pass++)
+        {
+            await save.ExecutePassAsync(pass, default);
+            if ((await save.VoteAsync(pass, default)).Verdict is PassVerdict.Converged) break;
+        }
+        return save;
     }
 
     private static async Task<string> SettingsAsync(QmpClient monitor) =>
