@@ -56,7 +56,9 @@ public static class FileFormats
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             var code = e is FileNotFoundException or DirectoryNotFoundException ? ErrorCode.NotFound : ErrorCode.Failed;
-            throw new SnapshotException(code, $"{path}: {e.Message}", "give the path of a file that can be read", e) { IsPreflight = true };
+            // The framework says of a directory that access is denied.
+            var reason = Directory.Exists(path) ? "it is a directory" : e.Message;
+            throw new SnapshotException(code, $"{path}: {reason}", "give the path of a file that can be read", e) { IsPreflight = true };
         }
     }
 }

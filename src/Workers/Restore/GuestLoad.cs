@@ -184,7 +184,7 @@ internal sealed class GuestLoad(
         var free = new DriveInfo(repository.RunDirectory).AvailableFreeSpace;
         if (free >= octets) return;
         throw new SnapshotException(
-            ErrorCode.NoSpace, $"the RAM files of guest {Description.Name} need {octets} octets in {repository.RunDirectory}, {free} are free",
+            ErrorCode.NoSpace, $"the RAM files of guest {Description.Name} need {octets >> 20} MiB in {repository.RunDirectory}, {free >> 20} MiB are free",
             "run 'cutpoint gc', free space, or restore with --transport stream") { IsPreflight = true };
     }
 

@@ -8,7 +8,7 @@ namespace Cutpoint.Benchmarks.Guests;
 /// </summary>
 internal static class GuestBench
 {
-    private static readonly BenchRow[] Rows = [.. TakeRows.All, .. ExportRows.All];
+    private static readonly BenchRow[] Rows = [.. TakeRows.All, .. RestoreRows.All, .. ExportRows.All];
 
     /// <summary>Runs the rows whose name contains a text; "all" is every one.</summary>
     /// <returns>The exit code.</returns>

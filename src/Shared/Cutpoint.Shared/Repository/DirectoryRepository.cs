@@ -69,6 +69,13 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
             // The file that makes the directory a repository comes last.
             PosixFile.WriteAtomically(paths.File, RepositoryFile.Create(time).Write());
         }
+        catch (Exception error) when (error is DirectoryNotFoundException or FileNotFoundException)
+        {
+            throw new SnapshotException(ErrorCode.Usage, $"no repository can be created in {paths.Root}: {error.Message}", "name a directory of your own", error)
+            {
+                IsPreflight = true,
+            };
+        }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
             throw StorageError.Translate(error, paths.Root, "create a repository in");
