@@ -17,9 +17,13 @@ var needs = new Dictionary<string, string>
     ["xz"] = "xz-utils", ["libxxhash.so.0"] = "libxxhash0", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
     ["postgres"] = "postgresql", ["crash"] = "crash", ["makedumpfile"] = "makedumpfile", ["gdb"] = "gdb", ["liblzo2.so.2"] = "liblzo2-2",
     ["libsnappy.so.1"] = "libsnappy1v5",
+    // Links the executable: it brings gcc and the C library's start files.
+    ["g++"] = "g++",
 };
 
-Task("Build").Description("Publishes artifacts/bin/cutpoint.").Does(() =>
+Task("Linker").Does(() => Install(Missing().Where(name => name == "g++").ToList()));
+
+Task("Build").Description("Publishes artifacts/bin/cutpoint.").IsDependentOn("Linker").Does(() =>
 {
     Say("Building artifacts/bin/cutpoint");
     Restore("src/Cli/Cutpoint.Cli.csproj");
@@ -35,20 +39,7 @@ Task("BuildTests").IsDependentOn("Build").Does(() =>
     DotNet("build", "Pipeline.sln", "--no-restore", "-c", "Release");
 });
 
-Task("Programs").Description("Installs what the tests and the demo call.").Does(() =>
-{
-    var missing = Missing();
-    if (missing.Count == 0) return;
-    var packages = missing.Select(name => needs[name]).Distinct().ToList();
-    var list = string.Join(" ", packages);
-    if (!IsOnPath("apt-get")) throw new Exception($"not installed: {string.Join(", ", missing)} — install them (Debian's packages: {list})");
-    var asRoot = Environment.UserName == "root" ? new string[0] : new[] { "sudo" };
-    if (asRoot.Length > 0 && !IsOnPath("sudo")) throw new Exception($"may not install {list} (neither root nor sudo) — install them, then run this again");
-    Say("Installing with apt: " + list);
-    Logged("apt", asRoot.Concat(new[] { "apt-get", "-q", "update" }), "apt cannot reach its mirror — check the network and /etc/apt/sources.list");
-    Logged("apt", asRoot.Concat(new[] { "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", "--no-install-recommends" }).Concat(packages),
-        $"apt could not install {list} — install them, then run this again");
-});
+Task("Programs").Description("Installs what the tests and the demo call.").Does(() => Install(Missing()));
 
 Task("Guest").Description("Makes the Linux guest of the tests and the demo in artifacts/guest.").IsDependentOn("Programs").Does(() =>
 {
@@ -194,6 +185,20 @@ System.Diagnostics.ProcessStartInfo Command(string program, string[] arguments)
 bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin").Split(':')
     .Concat(System.IO.Directory.Exists("/usr/lib/postgresql") ? System.IO.Directory.GetDirectories("/usr/lib/postgresql").Select(d => d + "/bin") : new string[0])
     .Any(d => System.IO.File.Exists(d + "/" + program));
+
+void Install(List<string> missing)
+{
+    if (missing.Count == 0) return;
+    var packages = missing.Select(name => needs[name]).Distinct().ToList();
+    var list = string.Join(" ", packages);
+    if (!IsOnPath("apt-get")) throw new Exception($"not installed: {string.Join(", ", missing)} — install them (Debian's packages: {list})");
+    var asRoot = Environment.UserName == "root" ? new string[0] : new[] { "sudo" };
+    if (asRoot.Length > 0 && !IsOnPath("sudo")) throw new Exception($"may not install {list} (neither root nor sudo) — install them, then run this again");
+    Say("Installing with apt: " + list);
+    Logged("apt", asRoot.Concat(new[] { "apt-get", "-q", "update" }), "apt cannot reach its mirror — check the network and /etc/apt/sources.list");
+    Logged("apt", asRoot.Concat(new[] { "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", "--no-install-recommends" }).Concat(packages),
+        $"apt could not install {list} — install them, then run this again");
+}
 
 List<string> Missing()
 {
