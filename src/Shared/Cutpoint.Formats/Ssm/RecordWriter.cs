@@ -11,10 +11,12 @@ internal sealed class RecordWriter(SavedStateOutputBuffer output)
 
     private const int BlockSize = SavedStateHeader.BlockSize;
     private const int MaxSmallItem = BlockSize / 8;
-    private const int MaxCompressed = BlockSize - 256;
 
     private readonly byte[] _block = new byte[BlockSize];
     private int _gathered;
+
+    /// <summary>Octets of data in the records so far.</summary>
+    public long DataOctets { get; set; }
 
     /// <summary>True for an item that gathers with others.</summary>
     public static bool IsSmall(int length) => length <= MaxSmallItem;
@@ -35,27 +37,8 @@ internal sealed class RecordWriter(SavedStateOutputBuffer output)
             PutRaw(item);
             return item.Length;
         }
-        var block = item[..BlockSize];
-        if (!block.ContainsAnyExcept((byte)0))
-        {
-            var zeros = output.Free(3);
-            RecordHeader.Write(zeros, RecordType.Zero, 1);
-            zeros[2] = BlockSize / 1024;
-            output.Append(3);
-            return BlockSize;
-        }
-        // The length stands before it is known, so it always takes its longest form here.
-        const int Prefix = 5;
-        var packed = output.Free(Prefix + MaxCompressed);
-        var size = Lzf.Compress(block, packed.Slice(Prefix, MaxCompressed));
-        if (size == 0)
-        {
-            PutRaw(block);
-            return BlockSize;
-        }
-        RecordHeader.WriteLong(packed, RecordType.Compressed, size + 1);
-        packed[Prefix - 1] = BlockSize / 1024;
-        output.Append(Prefix + size);
+        output.Append(SavedStateBlocks.EncodeBlock(item[..BlockSize], output.Free(SavedStateBlocks.MaxRecord)));
+        DataOctets += BlockSize;
         return BlockSize;
     }
 
@@ -73,5 +56,6 @@ internal sealed class RecordWriter(SavedStateOutputBuffer output)
         var header = RecordHeader.Write(record, RecordType.Raw, data.Length);
         data.CopyTo(record[header..]);
         output.Append(header + data.Length);
+        DataOctets += data.Length;
     }
 }

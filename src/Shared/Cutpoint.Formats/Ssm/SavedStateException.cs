@@ -9,7 +9,7 @@ public sealed class SavedStateException : MalformedInputException
     /// <param name="reason">What is wrong there.</param>
     /// <param name="inner">The cause, when another exception is one.</param>
     public SavedStateException(SavedStateStatus status, long offset, string reason, Exception? inner = null)
-        : base("saved state", offset, $"{reason} ({(int)status})", AdviceOf(status), inner) => Status = status;
+        : base("saved state", offset, $"{reason} ({SavedStateStatusNames.NameOf(status)})", AdviceOf(status), inner) => Status = status;
 
     /// <summary>The format's number.</summary>
     public SavedStateStatus Status { get; }
@@ -18,7 +18,8 @@ public sealed class SavedStateException : MalformedInputException
     {
         SavedStateStatus.IntegrityMagic => "name a file that VirtualBox or 'cutpoint export --format sav' wrote",
         SavedStateStatus.IntegrityVersion => "the versions 1.1, 1.2 and 2.0 are known; open it with the program that wrote it and save it again",
-        SavedStateStatus.UnitNotFound or SavedStateStatus.NotSupported or SavedStateStatus.InvalidState => null,
+        SavedStateStatus.NotSupported => "read it from a file",
+        SavedStateStatus.UnitNotFound or SavedStateStatus.InvalidState => null,
         _ => "the file is damaged: fetch it again from its source or save the machine again",
     };
 }

@@ -29,6 +29,15 @@ internal sealed class SavedStateOutputBuffer(Stream stream)
         Offset += count;
     }
 
+    /// <summary>Hands on what is gathered, and then these octets without a copy.</summary>
+    public void Write(ReadOnlySpan<byte> octets)
+    {
+        Flush();
+        Checksum = Crc32.Append(Checksum, octets);
+        Offset += octets.Length;
+        stream.Write(octets);
+    }
+
     /// <summary>Hands the octets on.</summary>
     public void Flush()
     {

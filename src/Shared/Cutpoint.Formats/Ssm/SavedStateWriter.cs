@@ -39,6 +39,9 @@ public sealed class SavedStateWriter
     /// <summary>Octets written so far, gathered data aside.</summary>
     public long Offset => _output.Offset;
 
+    /// <summary>Octets of data that have become records so far, before compression: what the format's progress goes by.</summary>
+    public long DataOctets => _records.DataOctets;
+
     /// <summary>Begins what a unit writes in one execution.</summary>
     /// <param name="name">1 to 47 octets of UTF-8.</param>
     /// <param name="instance">Tells units of one name apart.</param>
@@ -92,6 +95,17 @@ public sealed class SavedStateWriter
             data = data[_records.PutBlock(data.Span)..];
         }
         if (_output.IsFull) await _output.FlushAsync(cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes one item of data that <see cref="SavedStateBlocks.Encode"/> has cut into records, maybe on another thread.</summary>
+    /// <param name="records">The records.</param>
+    /// <param name="dataOctets">Octets of data in them.</param>
+    public void WriteEncoded(ReadOnlySpan<byte> records, long dataOctets)
+    {
+        CheckInUnit();
+        _records.Flush();
+        _output.Write(records);
+        _records.DataOctets += dataOctets;
     }
 
     /// <summary>Ends the unit in hand.</summary>

@@ -34,5 +34,15 @@ public sealed class LoadContext
     /// <summary>What a live save noted about its own progress at this point, 0 to 100.</summary>
     public void ReportPercent(double percent) => _load.ReportPercent(percent);
 
+    /// <summary>Fails the load without ending the callback: it ends when the callback has returned. The first failure counts.</summary>
+    /// <param name="error">A negative status.</param>
+    /// <returns>The status that counts.</returns>
+    public SavedStateStatus SetStatus(SavedStateStatus error)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((int)error, 0);
+        _load.SetFault(new UnitException(error, $"unit {Unit.Key}: {SavedStateStatusNames.NameOf(error)}"));
+        return Status;
+    }
+
     internal void Attach(IUnitSource? source) => _source = source;
 }

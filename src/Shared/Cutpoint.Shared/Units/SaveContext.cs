@@ -42,5 +42,15 @@ public sealed class SaveContext
         (_save as LiveSave)?.ReportPercent(percent);
     }
 
+    /// <summary>Fails the save without ending the callback: it ends when the callback has returned. The first failure counts.</summary>
+    /// <param name="error">A negative status.</param>
+    /// <returns>The status that counts.</returns>
+    public SavedStateStatus SetStatus(SavedStateStatus error)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((int)error, 0);
+        _save.SetFault(new UnitException(error, $"unit {Unit.Key}: {SavedStateStatusNames.NameOf(error)}"));
+        return Status;
+    }
+
     internal void Attach(IUnitSink? sink) => _sink = sink;
 }

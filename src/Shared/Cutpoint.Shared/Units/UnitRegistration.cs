@@ -11,6 +11,18 @@ public sealed record UnitRegistration(UnitKind Kind, UnitKey Key, uint Version, 
     /// <summary>The pass number of everything saved while the guest is stopped.</summary>
     public const uint FinalPass = uint.MaxValue;
 
+    /// <summary>A unit that nobody implements any more: it saves nothing, and what an older guest saved of it is passed over.</summary>
+    public static UnitRegistration Stub(UnitKey key) => new(UnitKind.Internal, key, uint.MaxValue, 0, new UnitCallbacks
+    {
+        LoadExecute = static async (context, _, _, cancellation) =>
+        {
+            var rest = new byte[4096];
+            while (await context.Source.ReadAsync(rest, cancellation).ConfigureAwait(false) > 0)
+            {
+            }
+        },
+    });
+
     /// <summary>Who may deregister it. Devices, drivers and USB devices need one.</summary>
     public object? Owner { get; init; }
 

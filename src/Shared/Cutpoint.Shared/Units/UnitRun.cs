@@ -60,6 +60,9 @@ public abstract class UnitRun : IAsyncDisposable
         lock (_gate) return Fault ??= fault;
     }
 
+    /// <summary>A unit fails the run from inside of a callback.</summary>
+    internal void SetFault(UnitException fault) => Fail(fault);
+
     private protected bool WasCalled(UnitRegistration unit) => _called.ContainsKey(unit);
 
     private protected void MarkCalled(UnitRegistration unit) => _called[unit] = true;
@@ -80,9 +83,12 @@ public abstract class UnitRun : IAsyncDisposable
         UnitRegistration unit, string callback, Func<CancellationToken, ValueTask<T>> call, CancellationToken cancellation)
     {
         MarkCalled(unit);
+        var before = Fault;
         try
         {
-            return await _actors.GetOrAdd(unit, static u => new UnitActor(u)).CallAsync(callback, call, cancellation).ConfigureAwait(false);
+            var result = await _actors.GetOrAdd(unit, static u => new UnitActor(u)).CallAsync(callback, call, cancellation).ConfigureAwait(false);
+            // A failure from before is not this call's: those who are told the end are called all the same.
+            return before is null && Fault is { } fault ? throw fault : result;
         }
         catch (OperationCanceledException e) when (cancellation.IsCancellationRequested)
         {
