@@ -13,11 +13,11 @@ internal static class InspectCommand
 
     public static Command Create()
     {
-        var file = Setting.Argument("FILE", "A file of guest state: a BER snapshot, a QEMU migration stream, an ELF core or a kdump file", Value.Text);
+        var file = Setting.Argument("FILE", $"A file of guest state: {string.Join(", ", FileFormats.All.Select(format => format.Title))}", Value.Text);
         var fields = new Option<bool>("--fields") { Description = "Print every field of every unit, with type and value" };
         var unit = new Option<string?>("--unit") { Description = "Print the fields of the units of this name only", HelpName = "NAME" };
         var command = new Verb(
-            "inspect", "Explain a file of guest state: machine, RAM blocks, units with versions and typed fields",
+            "inspect", "Explain a file of guest state: machine, RAM blocks, units with versions and typed fields; compares every checksum it has",
             "cutpoint inspect guest.ber\ncutpoint inspect guest.ber --unit cpu\ncutpoint inspect guest.kdump --unit CORE\ncutpoint inspect guest.qmig --json | jq '.units[].name'") { file, fields, unit };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -8,7 +8,7 @@ public static class ExportFormats
     /// <summary>Every format.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } =
     [
-        new BerFormat(), new QemuStreamFormat(), new QemuMappedFormat(), new RawFormat(), new ElfFormat(), new KdumpFormat(KdumpCompression.Zlib),
+        new BerFormat(), new SavFormat(), new QemuStreamFormat(), new QemuMappedFormat(), new RawFormat(), new ElfFormat(), new KdumpFormat(KdumpCompression.Zlib),
         new KdumpFormat(KdumpCompression.Lzo), new KdumpFormat(KdumpCompression.Snappy), new KdumpFormat(KdumpCompression.Zstd),
     ];
 

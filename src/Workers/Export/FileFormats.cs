@@ -9,7 +9,7 @@ public static class FileFormats
     public const int HeadLength = 4096;
 
     /// <summary>Every format.</summary>
-    public static IReadOnlyList<FileFormat> All { get; } = [new QemuStreamFile(), new BerFile(), new ElfFile(), new KdumpFile()];
+    public static IReadOnlyList<FileFormat> All { get; } = [new QemuStreamFile(), new BerFile(), new SavedStateFile(), new ElfFile(), new KdumpFile()];
 
     /// <summary>Finds the format of a file.</summary>
     /// <param name="path">The file; only its first octets are read.</param>

@@ -6,7 +6,7 @@ using Cutpoint.Guests;
 
 namespace Cutpoint.Workers.Export;
 
-/// <summary>The guest's description as a section of a BER snapshot: what the guest was started with, so that it can be launched again from the file alone.</summary>
+/// <summary>The guest's description as a part of a BER snapshot or a saved state: what the guest was started with, so that it can be launched again from the file alone.</summary>
 internal static class GuestAttachment
 {
     public const string Name = BerGuest.NamePrefix + "guest";
@@ -14,7 +14,10 @@ internal static class GuestAttachment
     public static byte[] Write(GuestDescription guest) => JsonSerializer.SerializeToUtf8Bytes(guest, GuestAttachmentJson.Default.GuestDescription);
 
     /// <exception cref="MalformedInputException">It is none.</exception>
-    public static GuestDescription Read(ReadOnlyMemory<byte> octets)
+    /// <param name="octets">The JSON.</param>
+    /// <param name="format">Short name of the format it stands in, for the error.</param>
+    /// <param name="offset">Where in the file it stands.</param>
+    public static GuestDescription Read(ReadOnlyMemory<byte> octets, string format = "BER", long offset = 0)
     {
         try
         {
@@ -24,7 +27,7 @@ internal static class GuestAttachment
         catch (JsonException error)
         {
             throw new MalformedInputException(
-                "BER", 0, $"section '{Name}' is not the description of a guest: {error.Message}",
+                format, offset, $"'{Name}' is not the description of a guest: {error.Message}",
                 "the file is damaged or was changed: fetch it again from its source or make the export again", error);
         }
     }

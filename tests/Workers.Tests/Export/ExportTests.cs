@@ -147,6 +147,7 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("ber")]
     [InlineData("elf")]
     [InlineData("kdump-zlib")]
+    [InlineData("sav")]
     public async Task A_pipe_gets_the_octets_of_the_file(string format)
     {
         var (file, fifo) = (Path.Combine(_directory, "file"), Path.Combine(_directory, "pipe"));
@@ -179,6 +180,7 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("ber")]
     [InlineData("elf")]
     [InlineData("kdump-zlib")]
+    [InlineData("sav")]
     public async Task A_cancelled_export_leaves_what_was_there_before(string format)
     {
         var file = Path.Combine(_directory, "guest");
@@ -199,6 +201,7 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
     [InlineData("ber")]
     [InlineData("raw")]
     [InlineData("kdump-zlib")]
+    [InlineData("sav")]
     public async Task The_octets_do_not_depend_on_the_number_of_threads(string format)
     {
         var outputs = new List<byte[]>();
