@@ -15,20 +15,25 @@ internal static class VerifyCommand
         var id = new Argument<string?>("ID") { Description = "Id or its beginning, name, or 'latest'; without it the whole repository", Arity = ArgumentArity.ZeroOrOne };
         var sample = Setting.Create<double?>(
             Name, "sample", "Read only so much of the sections, picked anew each time, and everything else: a daily 5% comes past all of them", text => Value.Percent(text), "P%");
+        var onlyNew = new Option<bool>("--new") { Description = "Read only packs that were never found sound; look at the rest without reading it whole" };
         var command = new Verb(
             Name, "Read every octet of a checkpoint, or of the repository, and check it; exit code 5 when something is damaged",
-            "cutpoint verify\ncutpoint verify latest\ncutpoint verify --sample 5%") { id, sample };
+            "cutpoint verify\ncutpoint verify latest\ncutpoint verify --new\ncutpoint verify --sample 5%") { id, sample, onlyNew };
         command.SetAction(async (parsed, cancellation) =>
         {
             var json = parsed.GetValue(CommonOptions.Json);
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            IReadOnlyList<CheckpointInfo>? selected = parsed.GetValue(id) is { } text ? [await repository.ResolveAsync(text, cancellation)] : null;
-            var share = parsed.GetValue(sample) is { } percent ? new VerifySample(percent / 100, Random.Shared) : null;
+            var options = new VerifyOptions
+            {
+                Checkpoints = parsed.GetValue(id) is { } text ? [await repository.ResolveAsync(text, cancellation)] : null,
+                Sample = parsed.GetValue(sample) is { } percent ? new VerifySample(percent / 100, Random.Shared) : null,
+                OnlyNew = parsed.GetValue(onlyNew),
+            };
             VerifyReport report;
             using (var progress = new ByteProgress("verified", json, TimeProvider.System))
             {
                 report = await repository.VerifyAsync(
-                    selected, share, new Progressing<VerifyProgress>(value => progress.Report(value.DoneBytes, value.TotalBytes)), cancellation);
+                    options, new Progressing<VerifyProgress>(value => progress.Report(value.DoneBytes, value.TotalBytes)), cancellation);
             }
             if (json) JsonOutput.Write(VerifyResult.From(report), JsonOutput.Types.VerifyResult);
             else Write(report);

@@ -260,7 +260,7 @@ public class DamageTests
                 await using var open = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
                 foreach (var checkpoint in await open.ListAsync(default))
                     await (await open.OpenCheckpointAsync(checkpoint, default)).DisposeAsync();
-                await open.VerifyAsync(null, null, null, default);
+                await open.VerifyAsync(new VerifyOptions(), null, default);
                 await open.ExamineAsync(default);
             }
             catch (SnapshotException)

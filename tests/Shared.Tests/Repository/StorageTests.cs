@@ -29,7 +29,7 @@ public class StorageTests(ITestOutputHelper output)
             Assert.Equal(kept.Id, Assert.Single(await repository.ListAsync(default)).Id);
             Assert.Single(Directory.GetFiles(mount.File("r/packs")));
         }
-        Assert.True((await repository.VerifyAsync(null, null, null, default)).IsSound);
+        Assert.True((await repository.VerifyAsync(new VerifyOptions(), null, default)).IsSound);
         await small.TakeAsync(repository);
     }
 
@@ -59,7 +59,7 @@ public class StorageTests(ITestOutputHelper output)
             }
             File.Delete(filler);
             Assert.Equal(listed, (await repository.ListAsync(default)).Count);
-            Assert.True((await repository.VerifyAsync(null, null, null, default)).IsSound);
+            Assert.True((await repository.VerifyAsync(new VerifyOptions(), null, default)).IsSound);
             foreach (var one in await repository.ListAsync(default)) await repository.ForgetAsync(one.Id, default);
             await repository.CollectGarbageAsync(false, default);
             Assert.Empty(Directory.GetFiles(mount.File("r/packs")));
@@ -88,7 +88,7 @@ public class StorageTests(ITestOutputHelper output)
         Assert.True(open.IsReadOnly);
         var taken = await open.ResolveAsync("latest", default);
         await using (var reader = await open.OpenCheckpointAsync(taken, default)) await model.AssertEqualAsync(reader.Guest(null));
-        Assert.True((await open.VerifyAsync(null, null, null, default)).IsSound);
+        Assert.True((await open.VerifyAsync(new VerifyOptions(), null, default)).IsSound);
         Assert.Empty(await open.ExamineAsync(default));
         foreach (var act in (Func<Task>[])[
             async () => await open.BeginAsync(new CheckpointOptions(), default),

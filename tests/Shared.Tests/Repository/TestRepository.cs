@@ -44,7 +44,7 @@ internal sealed class TestRepository : IAsyncDisposable
         return report;
     }
 
-    public Task<VerifyReport> VerifyAsync(VerifySample? sample = null) => Open.VerifyAsync(null, sample, null, default);
+    public Task<VerifyReport> VerifyAsync(VerifySample? sample = null) => Open.VerifyAsync(new VerifyOptions { Sample = sample }, null, default);
 
     public async Task AssertSoundAsync()
     {

@@ -18,7 +18,7 @@ public class UpkeepTests
         Assert.Equal(new FileInfo(Assert.Single(repository.PackPaths)).Length, report.Bytes);
         Assert.Equal(1, report.Packs);
         Assert.Equal(1, report.Checkpoints);
-        Assert.True((await repository.Open.VerifyAsync([checkpoint], null, null, default)).IsSound);
+        Assert.True((await repository.Open.VerifyAsync(new VerifyOptions { Checkpoints = [checkpoint] }, null, default)).IsSound);
         Assert.Empty(await repository.Open.ExamineAsync(default));
         Assert.Empty((await repository.Open.CollectGarbageAsync(false, default)).UnusedPacks);
         await repository.AssertHoldsAsync(checkpoint, model);

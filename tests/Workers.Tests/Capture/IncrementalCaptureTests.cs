@@ -37,7 +37,7 @@ public sealed class IncrementalCaptureTests : IDisposable
         Assert.InRange(after.Guests[0].ReusedBytes, after.Guests[0].ContentBytes / 8, after.Guests[0].ContentBytes - Paging.PageSize);
         await first.Repository.ForgetAsync(before.Id, default);
         await first.Repository.CollectGarbageAsync(false, default);
-        Assert.Empty((await first.Repository.VerifyAsync(null, null, null, default)).Findings);
+        Assert.Empty((await first.Repository.VerifyAsync(new VerifyOptions(), null, default)).Findings);
         // It stands still since the cut, so its RAM file is the truth.
         await using var reader = await first.Repository.OpenCheckpointAsync(after, default);
         var block = reader.Guest(null).Manifest.Blocks.ToList().FindIndex(one => one.Name == "ram0");

@@ -59,6 +59,13 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
             isDurable: false));
     }
 
+    /// <summary>Notes that a pack was read whole: sound at a time, or not.</summary>
+    public void NoteVerified(PackId pack, DateTimeOffset? sound) => Locked(() => connection.Write(
+        () => connection.Execute("UPDATE pack SET verified = $1 WHERE name = $0", pack.ToString(), sound?.ToUnixTimeMilliseconds()), isDurable: false));
+
+    /// <summary>The packs that were read whole and found sound.</summary>
+    public IReadOnlyCollection<PackId> Verified() => [.. Locked(() => PackRows("SELECT name, length FROM pack WHERE verified IS NOT NULL")).Keys];
+
     /// <summary>Keeps every pack of a checkpoint until the job has ended.</summary>
     /// <returns>False when the checkpoint is gone.</returns>
     public bool PinCheckpoint(Ulid checkpoint, Ulid job) => Locked(() => connection.Write(
@@ -144,14 +151,67 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         return jobs;
     });
 
+    /// <summary>Packs with nothing but sections in them that listed checkpoints need, and that no living job keeps.</summary>
+    public IReadOnlyDictionary<PackId, long> Compactable(IReadOnlyCollection<Ulid> dead) => Locked(() => PackRows(
+        "SELECT name, length FROM pack WHERE id NOT IN (SELECT pack FROM guest) AND id NOT IN (SELECT pack FROM checkpoint) "
+        + $"AND id NOT IN (SELECT pack FROM pin WHERE job NOT IN ({Quoted(dead)}))"));
+
+    /// <summary>
+    /// Puts a pack into the place of others, in one transaction. Others that a living job has pinned meanwhile stay, and so do all when a checkpoint was
+    /// committed meanwhile: it may need what was not copied.
+    /// </summary>
+    /// <param name="old">The packs to be replaced.</param>
+    /// <param name="fresh">The pack that has every section of theirs that is needed.</param>
+    /// <param name="checkpoints">The checkpoints whose needs were looked at.</param>
+    /// <param name="dead">Jobs whose pins do not count.</param>
+    /// <returns>The packs that were replaced; their files are of no use any more. When there are none the new pack was not taken in.</returns>
+    public IReadOnlyList<PackId> Replace(
+        IReadOnlyList<PackId> old, CatalogPack fresh, IReadOnlySet<Ulid> checkpoints, IReadOnlyCollection<Ulid> dead) => Locked(() => connection.Write<IReadOnlyList<PackId>>(
+        () =>
+        {
+            var free = PackRows($"SELECT name, length FROM pack WHERE id NOT IN (SELECT pack FROM pin WHERE job NOT IN ({Quoted(dead)}))");
+            var replaced = old.Where(free.ContainsKey).ToList();
+            if (replaced.Count == 0 || CatalogListing.Read(connection).Any(checkpoint => !checkpoints.Contains(checkpoint.Id))) return [];
+            var id = (long)connection.Scalar(
+                "INSERT INTO pack (name, length) VALUES ($0, $1) RETURNING id", fresh.Id.ToString(), fresh.Length)!;
+            foreach (var pack in replaced)
+            {
+                var gone = (long)connection.Scalar("SELECT id FROM pack WHERE name = $0", pack.ToString())!;
+                foreach (var entry in fresh.Entries)
+                {
+                    connection.Execute(
+                        "UPDATE section SET pack = $2, offset = $3, length = $4 WHERE identity = $0 AND pack = $1",
+                        entry.Digest.ToArray(), gone, id, entry.Offset, (long)entry.Length);
+                }
+                connection.Execute("INSERT OR IGNORE INTO checkpoint_pack (checkpoint, pack) SELECT checkpoint, $1 FROM checkpoint_pack WHERE pack = $0", gone, id);
+                connection.Execute("DELETE FROM checkpoint_pack WHERE pack = $0", gone);
+                connection.Execute("DELETE FROM section WHERE pack = $0", gone);
+                connection.Execute("DELETE FROM pack WHERE id = $0", gone);
+            }
+            return replaced;
+        },
+        isDurable: true));
+
+    /// <summary>Lets go of packs in which a checkpoint has nothing left: its sections were stored again elsewhere.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="sections">Every section its manifests name.</param>
+    public void TrimPacks(Ulid checkpoint, IReadOnlyCollection<Digest> sections) => Locked(() => connection.Write(
+        () =>
+        {
+            var needed = sections.Select(FindRow).OfType<(SectionRef, long Pack, bool)>().Select(row => row.Pack).Distinct();
+            return connection.Execute(
+                "DELETE FROM checkpoint_pack WHERE checkpoint = $0 AND pack NOT IN (SELECT pack FROM guest WHERE checkpoint = $0) "
+                + $"AND pack NOT IN (SELECT pack FROM checkpoint WHERE id = $0) AND pack NOT IN ({string.Join(',', needed)})", checkpoint.ToString());
+        },
+        isDurable: false));
+
     /// <summary>Takes out, or only names, every pack that no checkpoint needs and no job keeps.</summary>
     /// <param name="dryRun">True to name them only.</param>
     /// <param name="dead">Jobs whose pins do not count.</param>
     public IReadOnlyDictionary<PackId, long> RemoveUnusedPacks(bool dryRun, IReadOnlyCollection<Ulid> dead) =>
         Locked(() =>
         {
-            // The ids are ours: 26 letters and digits each.
-            var ended = string.Join(',', dead.Select(job => $"'{job}'"));
+            var ended = Quoted(dead);
             var unused = $"""
                 FROM pack WHERE id NOT IN (SELECT pack FROM checkpoint_pack)
                 AND id NOT IN (SELECT pack FROM pin WHERE job NOT IN ({ended}))
@@ -260,6 +320,9 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         }
         foreach (var pack in packs) connection.Execute("INSERT INTO checkpoint_pack (checkpoint, pack) VALUES ($0, $1)", id, pack);
     }
+
+    /// <summary>For the list of an IN. The ids are ours: 26 letters and digits each.</summary>
+    private static string Quoted(IEnumerable<Ulid> jobs) => string.Join(',', jobs.Select(job => $"'{job}'"));
 
     private long PackRow(PackId pack, Dictionary<PackId, long> ids) =>
         ids.TryGetValue(pack, out var id) ? id : (long)connection.Scalar("SELECT id FROM pack WHERE name = $0", pack.ToString())!;

@@ -56,6 +56,8 @@ internal static class CatalogSchema
         """,
         // Sections that were found missing or damaged: nothing new is built on them, and the same content stored again takes their place.
         "ALTER TABLE section ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0",
+        // When a pack was last read whole and found sound, in milliseconds since 1970; packs never change after their commit.
+        "ALTER TABLE pack ADD COLUMN verified INTEGER",
     ];
 
     /// <summary>The version this program writes, and the newest it reads.</summary>

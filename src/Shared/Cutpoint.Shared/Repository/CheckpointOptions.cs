@@ -6,6 +6,8 @@ namespace Cutpoint.Repository;
 /// <summary>What a job wants of the checkpoint it makes.</summary>
 public sealed record CheckpointOptions
 {
+    internal const long DefaultPackSize = 64 << 20;
+
     /// <summary>A name for people, 1 to 255 octets, or null. Need not be unique.</summary>
     public string? Name { get; init; }
 
@@ -20,7 +22,7 @@ public sealed record CheckpointOptions
 
     /// <summary>Octets after which a pack is finished and the next one started. 64 MiB: small enough to be collected, large enough for
     /// cheap flushes.</summary>
-    public long PackSize { get; init; } = 64 << 20;
+    public long PackSize { get; init; } = DefaultPackSize;
 
     internal void Check()
     {

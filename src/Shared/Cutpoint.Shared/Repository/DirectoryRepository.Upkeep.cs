@@ -25,16 +25,23 @@ public sealed partial class DirectoryRepository
         Catalog.Remove(checkpoint);
     }
 
-    /// <summary>Removes packs that no checkpoint needs, and what dead jobs left. Safe beside running jobs and readers.</summary>
+    /// <summary>Removes packs that no checkpoint needs and what dead jobs left, and rewrites packs of which little is needed. Safe beside running jobs and
+    /// readers.</summary>
     /// <param name="dryRun">True to say only what would be removed.</param>
-    /// <param name="cancellation">Cancels the call before it removes anything.</param>
+    /// <param name="cancellation">Cancels the call; what was removed by then stays removed.</param>
     /// <exception cref="SnapshotException">Another collection runs (<see cref="ErrorCode.Locked"/>).</exception>
-    public Task<GcReport> CollectGarbageAsync(bool dryRun, CancellationToken cancellation) => Task.Run(
+    public Task<GcReport> CollectGarbageAsync(bool dryRun, CancellationToken cancellation) =>
+        CollectGarbageAsync(new GcOptions { IsDryRun = dryRun }, cancellation);
+
+    /// <summary>The same, with more to say about it.</summary>
+    public Task<GcReport> CollectGarbageAsync(GcOptions options, CancellationToken cancellation) => Task.Run(
         () =>
         {
+            ArgumentNullException.ThrowIfNull(options);
             ThrowIfReadOnly();
             using var alone = RepositoryLock.Take(Paths.CollectionLock, "gc", "garbage is being collected", _time);
-            return new GarbageCollection(Paths, Catalog).Run(dryRun, cancellation);
+            using var job = JobRegistration.Create(Paths.Jobs, "gc", _time);
+            return new GarbageCollection(this, job, options).Run(cancellation);
         },
         cancellation);
 
@@ -47,17 +54,15 @@ public sealed partial class DirectoryRepository
     /// Reads every octet of the packs that checkpoints need and checks every digest and page hash, the manifests, and the catalog against
     /// them.
     /// </summary>
-    /// <param name="checkpoints">The checkpoints, or null for the whole repository.</param>
-    /// <param name="sample">Which part of the sections to read, or null for all.</param>
+    /// <param name="options">What is verified.</param>
     /// <param name="progress">Told how many octets were read of how many.</param>
     /// <param name="cancellation">Cancels the call.</param>
-    public Task<VerifyReport> VerifyAsync(
-        IReadOnlyList<CheckpointInfo>? checkpoints, VerifySample? sample, IProgress<VerifyProgress>? progress, CancellationToken cancellation) =>
-        Task.Run(
+    public Task<VerifyReport> VerifyAsync(VerifyOptions options, IProgress<VerifyProgress>? progress, CancellationToken cancellation) => Task.Run(
         () =>
         {
-            using var verification = new RepositoryVerification(this, sample, progress);
-            return verification.Run(checkpoints, cancellation);
+            ArgumentNullException.ThrowIfNull(options);
+            using var verification = new RepositoryVerification(this, options, progress);
+            return verification.Run(cancellation);
         },
         cancellation);
 

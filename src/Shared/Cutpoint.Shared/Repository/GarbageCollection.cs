@@ -5,42 +5,55 @@ namespace Cutpoint.Repository;
 /// locks its directory, then creates packs, then commits; the collection lists packs, then asks for the lock, then asks the catalog. A pack
 /// it still finds without owner and without row was abandoned. Rows go in one transaction that sees every pin; files go after it.
 /// </summary>
-internal sealed class GarbageCollection(RepositoryPaths paths, Catalog catalog)
+internal sealed class GarbageCollection(DirectoryRepository repository, JobRegistration job, GcOptions options)
 {
-    public GcReport Run(bool dryRun, CancellationToken cancellation)
+    private readonly RepositoryPaths _paths = repository.Paths;
+    private readonly Catalog _catalog = repository.Catalog;
+
+    public GcReport Run(CancellationToken cancellation)
     {
-        var listed = PackListing.Read(paths.Packs).Packs;
-        var jobs = JobRegistration.List(paths.Jobs).Select(job => job.Id).Where(id => JobRegistration.IsDead(paths.Jobs, id)).ToList();
+        var dryRun = options.IsDryRun;
+        var listed = PackListing.Read(_paths.Packs).Packs;
+        var jobs = JobRegistration.List(_paths.Jobs).Select(other => other.Id).Where(id => JobRegistration.IsDead(_paths.Jobs, id)).ToList();
         // A pin is set by a job that is registered already, so a job without registration has ended or died.
-        var deadPinners = catalog.PinningJobs().Where(id => !JobRegistration.IsAlive(paths.Jobs, id)).ToList();
+        var deadPinners = _catalog.PinningJobs().Where(id => !JobRegistration.IsAlive(_paths.Jobs, id)).ToList();
         cancellation.ThrowIfCancellationRequested();
-        var unused = catalog.RemoveUnusedPacks(dryRun, deadPinners);
-        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !JobRegistration.IsAlive(paths.Jobs, pack.Job)).ToList();
-        var known = catalog.Packs();
+        var compaction = new PackCompaction(repository, job, options);
+        var needs = compaction.Mark(cancellation);
+        var unused = _catalog.RemoveUnusedPacks(dryRun, deadPinners);
+        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !JobRegistration.IsAlive(_paths.Jobs, pack.Job)).ToList();
+        var known = _catalog.Packs();
         leftovers.RemoveAll(known.ContainsKey);
 
-        var bytes = unused.Values.Sum() + leftovers.Sum(pack => PackListing.LengthOf(paths.Packs, pack));
+        var bytes = unused.Values.Sum() + leftovers.Sum(pack => PackListing.LengthOf(_paths.Packs, pack));
         var report = new GcReport([.. unused.Keys.Order()], leftovers, bytes, jobs, dryRun);
-        if (dryRun) return report;
+        if (!dryRun) Remove(report);
+        // What is free by now may be needed for what is written.
+        if (needs is not null) compaction.Run(needs, deadPinners, cancellation);
+        if (!dryRun) PosixFile.FlushDirectory(_paths.Packs);
+        return report with { RewrittenPacks = compaction.Rewritten, Bytes = bytes + compaction.FreedBytes };
+    }
+
+    private void Remove(GcReport report)
+    {
         try
         {
-            foreach (var pack in report.UnusedPacks.Concat(leftovers)) File.Delete(Path.Combine(paths.Packs, pack.FileName));
-            foreach (var job in jobs) JobRegistration.Remove(paths.Jobs, job);
-            PosixFile.FlushDirectory(paths.Packs);
+            foreach (var pack in report.UnusedPacks.Concat(report.LeftoverPacks)) File.Delete(Path.Combine(_paths.Packs, pack.FileName));
+            foreach (var dead in report.DeadJobs) JobRegistration.Remove(_paths.Jobs, dead);
+            PosixFile.FlushDirectory(_paths.Packs);
             RemoveMarks();
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
-            throw StorageError.Translate(error, paths.Packs, "remove packs in");
+            throw StorageError.Translate(error, _paths.Packs, "remove packs in");
         }
-        return report;
     }
 
     /// <summary>A mark of a forgotten checkpoint is of no use once no pack can hold its commit record.</summary>
     private void RemoveMarks()
     {
-        var jobs = PackListing.Read(paths.Packs).Packs.Select(pack => pack.Job).ToHashSet();
-        foreach (var mark in Directory.EnumerateFiles(paths.Forgotten))
+        var jobs = PackListing.Read(_paths.Packs).Packs.Select(pack => pack.Job).ToHashSet();
+        foreach (var mark in Directory.EnumerateFiles(_paths.Forgotten))
         {
             if (Ulid.TryParse(Path.GetFileName(mark), out var id) && !jobs.Contains(id)) File.Delete(mark);
         }

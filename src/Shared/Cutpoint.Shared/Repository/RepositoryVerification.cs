@@ -1,7 +1,8 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Verifies checkpoints: first every octet of the packs they need, then what the manifests and the catalog make of them.</summary>
-internal sealed class RepositoryVerification(DirectoryRepository repository, VerifySample? sample, IProgress<VerifyProgress>? progress) : IDisposable
+internal sealed class RepositoryVerification(
+    DirectoryRepository repository, VerifyOptions options, IProgress<VerifyProgress>? progress) : IDisposable
 {
     private readonly List<VerifyFinding> _findings = [];
     private readonly PackFiles _files = new(repository.Paths.Packs);
@@ -16,8 +17,9 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
     private long _sections;
     private long _sectionsRead;
 
-    public VerifyReport Run(IReadOnlyList<CheckpointInfo>? selected, CancellationToken cancellation)
+    public VerifyReport Run(CancellationToken cancellation)
     {
+        var selected = options.Checkpoints;
         var catalog = repository.Catalog;
         foreach (var line in catalog.Check()) _findings.Add(new VerifyFinding("catalog", line, []));
         var listed = catalog.List();
@@ -25,7 +27,12 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
         var packs = selected is null
             ? catalog.Packs()
             : checkpoints.SelectMany(one => catalog.Packs(one.Id)).DistinctBy(pack => pack.Key).ToDictionary();
-        _total = (long)(packs.Values.Sum() * (sample?.Share ?? 1));
+        if (options.OnlyNew)
+        {
+            var verified = catalog.Verified();
+            packs = packs.Where(pack => !verified.Contains(pack.Key)).ToDictionary();
+        }
+        _total = (long)(packs.Values.Sum() * (options.Sample?.Share ?? 1));
         foreach (var (id, length) in packs.OrderBy(pack => pack.Key)) VerifyPack(id, length, cancellation);
         foreach (var checkpoint in checkpoints) VerifyCheckpoint(checkpoint, cancellation);
         foreach (var (id, damages) in _damages.OrderBy(pack => pack.Key))
@@ -43,10 +50,11 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
 
     private void VerifyPack(PackId id, long length, CancellationToken cancellation)
     {
+        var known = repository.Catalog.Entries(id);
         try
         {
             using var file = PackFile.Open(repository.Paths.Packs, id);
-            var verification = new PackVerification(repository.Id, repository.Hasher, file, repository.Catalog.Entries(id), length, sample);
+            var verification = new PackVerification(repository.Id, repository.Hasher, file, known, length, options.Sample);
             verification.Run(new Counter(this), cancellation);
             if (verification.Damages.Count > 0)
                 _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
@@ -57,6 +65,19 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
         {
             _damages[id] = [new Damage(0, error.Message) { HitsAll = true }];
         }
+        if (!repository.IsReadOnly) Note(id, known);
+    }
+
+    /// <summary>Notes what was found, so that nothing new is built on what does not hold, and a later verification can leave out what does.</summary>
+    private void Note(PackId id, IReadOnlyList<PackEntry> known)
+    {
+        var damages = _damages.GetValueOrDefault(id) ?? [];
+        var sections = known.Where(entry => entry.IsSection).ToLookup(entry => damages.Exists(damage => damage.Hits(entry.Offset, entry.Length)), entry => entry.Digest);
+        repository.Catalog.Mark([.. sections[true]], areDamaged: true);
+        if (options.Sample is not null) return;
+        // A pack that was put back from a copy is good again.
+        repository.Catalog.Mark([.. sections[false]], areDamaged: false);
+        repository.Catalog.NoteVerified(id, damages.Count == 0 ? repository.Now : null);
     }
 
     private void VerifyCheckpoint(CheckpointInfo listed, CancellationToken cancellation)
@@ -162,7 +183,7 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
         var isHit = false;
         foreach (var damage in damages)
         {
-            if (!damage.HitsAll && (damage.Offset < place.Offset || damage.Offset >= place.Offset + place.Length)) continue;
+            if (!damage.Hits(place.Offset, place.Length)) continue;
             damage.Affected.AddRange(parts);
             isHit = true;
         }
@@ -183,6 +204,8 @@ internal sealed class RepositoryVerification(DirectoryRepository repository, Ver
         public bool HitsAll { get; init; }
 
         public List<AffectedPart> Affected { get; } = [];
+
+        public bool Hits(long offset, int length) => HitsAll || (Offset >= offset && Offset < offset + length);
     }
 
     private sealed class Counter(RepositoryVerification owner) : IProgress<long>
