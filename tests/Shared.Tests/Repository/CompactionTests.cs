@@ -79,7 +79,7 @@ public class CompactionTests
             Assert.Empty((await repository.Open.CollectGarbageAsync(false, default)).RewrittenPacks);
             Assert.Contains(await repository.Open.ExamineAsync(default), finding => finding.Message.Contains("take by process", StringComparison.Ordinal));
             model.FillPage(0, 1);
-            await writer.AppendAsync(guest, writer.Encode(model.Chunk(repository.Open, 0, (0, 2))), default);
+            await writer.AppendAsync(guest, writer.Encode(model.Chunk(repository.Open, 0, (0, 2UL))), default);
             next = await writer.CommitAsync(default);
         }
         Assert.NotEmpty((await repository.Open.CollectGarbageAsync(false, default)).RewrittenPacks);

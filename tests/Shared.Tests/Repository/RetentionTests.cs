@@ -6,6 +6,8 @@ public class RetentionTests
 {
     private static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
+    private static readonly string[] NewYear = ["2026-12-27", "2026-12-28", "2027-01-01", "2027-01-03", "2027-01-04"];
+
     [Fact]
     public void The_newest_of_each_period_is_kept_and_periods_without_a_checkpoint_do_not_count()
     {
@@ -30,7 +32,7 @@ public class RetentionTests
     public void Weeks_begin_on_Monday_and_belong_to_the_year_of_their_Thursday()
     {
         // The 1st of January 2027 is a Friday: it and the last days of 2026 are one week.
-        var all = new[] { "2026-12-27", "2026-12-28", "2027-01-01", "2027-01-03", "2027-01-04" }
+        var all = NewYear
             .Select(day => At(DateTimeOffset.Parse(day + "T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture))).ToList();
         var kept = new RetentionPolicy { Weekly = 3 }.Decide(all, TimeZoneInfo.Utc).Where(one => one.IsKept).Select(one => (one.Checkpoint.CreatedAt.Day, one.Reasons[0]));
         Assert.Equal([(27, "weekly 2026-W52"), (3, "weekly 2026-W53"), (4, "weekly 2027-W01")], kept);

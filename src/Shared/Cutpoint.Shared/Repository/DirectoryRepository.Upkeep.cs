@@ -48,7 +48,7 @@ public sealed partial class DirectoryRepository
     /// <summary>Looks at everything but the contents of packs: leftovers, torn tails, what the catalog says against what is
     /// there.</summary>
     public Task<IReadOnlyList<DoctorFinding>> ExamineAsync(CancellationToken cancellation) =>
-        Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog).Run(cancellation), cancellation);
+        Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog, _time).Run(cancellation), cancellation);
 
     /// <summary>
     /// Reads every octet of the packs that checkpoints need and checks every digest and page hash, the manifests, and the catalog against

@@ -1,7 +1,7 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Looks at everything but the contents of packs, and changes nothing.</summary>
-internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, Catalog catalog)
+internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, Catalog catalog, TimeProvider time)
 {
     private const UnixFileMode Others = ~(PosixFile.DirectoryMode | UnixFileMode.SetGroup);
 
@@ -13,6 +13,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
             Add(DoctorSeverity.Damage, $"the catalog is damaged: {line}", "rebuild it from the packs with 'cutpoint repair'");
         CheckModes();
         CheckJobs();
+        CheckLocks();
         cancellation.ThrowIfCancellationRequested();
         CheckPacks(cancellation);
         CheckMarks();
@@ -32,9 +33,20 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
     {
         foreach (var (id, owner) in JobRegistration.List(paths.Jobs))
         {
-            var who = owner?.ToString() ?? "an unknown process";
+            var who = owner?.ToText(time.GetUtcNow()) ?? "an unknown process";
             if (JobRegistration.IsAlive(paths.Jobs, id)) Add(DoctorSeverity.Note, $"job {id} is running: {who}", null);
             else Add(DoctorSeverity.Leftover, $"job {id} was left behind: {who}", "run 'cutpoint gc'");
+        }
+    }
+
+    private void CheckLocks()
+    {
+        foreach (var path in (ReadOnlySpan<string>)[paths.CollectionLock, paths.UseLock])
+        {
+            if (RepositoryLock.OwnerOf(path) is not { } owner) continue;
+            var who = owner.ToText(time.GetUtcNow());
+            if (RepositoryLock.IsHeld(path)) Add(DoctorSeverity.Note, $"{path} is held: {who}", null);
+            else Add(DoctorSeverity.Leftover, $"{path} was left behind: {who}; it locks nobody out", $"run 'cutpoint {owner.Purpose}' again, or remove {path}.owner.json");
         }
     }
 

@@ -47,6 +47,26 @@ internal sealed class RepositoryLock : IDisposable
         }
     }
 
+    /// <summary>Who holds a lock alone, or held it last and died; null when nobody did.</summary>
+    public static JobOwner? OwnerOf(string path) => File.Exists(OwnerPath(path)) ? JobRegistration.ReadOwner(OwnerPath(path)) : null;
+
+    /// <summary>True while somebody holds a lock alone.</summary>
+    public static bool IsHeld(string path)
+    {
+        try
+        {
+            using (new FileStream(path, Options(FileMode.Open, FileAccess.Read, FileShare.Read))) return false;
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
     public void Dispose()
     {
         if (_owner is not null) File.Delete(_owner);
