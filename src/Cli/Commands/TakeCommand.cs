@@ -38,6 +38,8 @@ internal static class TakeCommand
             Verb, "max-passes", "Live passes before the cut", Value.Positive, "N", defaults.MaxPasses.ToString(CultureInfo.InvariantCulture));
         var limit = Setting.Create(Verb, "freeze-limit", "The longest the guest may stand still whatever happens", Value.Time, "TIME", "5s");
         var after = Setting.Create(Verb, "after", "What becomes of the guest after the cut", Value.Choice<AfterCut>, "continue|stop", "continue");
+        var tolerate = Setting.Create(
+            Verb, "tolerate", "Guests of a group that may fail; the checkpoint holds the others at one true cut, and the exit code is 3", Value.Count, "N", "0");
         var codec = Setting.Create(Verb, "codec", "Compression", Codec.Parse, "zstd[:LEVEL]|lz4|none", "zstd");
         var labels = Setting.CreateMany(Verb, "label", "A label; may be given several times", Value.Label, "KEY=VALUE");
         foreach (var (option, choices) in new (Option, string[])[]
@@ -48,14 +50,16 @@ internal static class TakeCommand
             option.CompletionSources.Add(_ => choices.Select(choice => new System.CommandLine.Completions.CompletionItem(choice)));
         }
         var command = new Verb(
-            Verb, "Checkpoint a running guest; it goes on running but for one short pause",
+            Verb, "Checkpoint running guests at one cut; they go on running but for one short pause",
             """
             cutpoint take qemu:/run/vm1.qmp
             cutpoint take qemu:/run/vm1.qmp --name before-upgrade --label ticket=4711
             cutpoint take qemu:/run/vm1.qmp --downtime 50ms --codec zstd:3
             cutpoint take qemu:/run/vm1.qmp --after stop
+            cutpoint take qemu:/run/web.qmp qemu:/run/db.qmp --name nightly
+            cutpoint take qemu:/run/n1.qmp qemu:/run/n2.qmp qemu:/run/n3.qmp --tolerate 1
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, start, transport, strategy, downtime, passes, limit, after, codec, labels };
+            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, after, codec, labels };
         command.SetAction((parsed, cancellation) => RunAsync(
             parsed,
             new JobPlan
@@ -66,6 +70,7 @@ internal static class TakeCommand
                 Labels = Value.Labels(parsed.GetValue(labels)!),
                 Base = parsed.GetValue(start)!,
                 Codec = parsed.GetValue(codec).ToString(),
+                Tolerate = parsed.GetValue(tolerate),
                 Options = new CaptureOptions
                 {
                     Transport = parsed.GetValue(transport),
@@ -80,7 +85,7 @@ internal static class TakeCommand
         return command;
     }
 
-    private static async Task RunAsync(ParseResult parsed, JobPlan plan, CancellationToken cancellation)
+    private static async Task<int> RunAsync(ParseResult parsed, JobPlan plan, CancellationToken cancellation)
     {
         plan.Check();
         var json = parsed.GetValue(CommonOptions.Json);
@@ -99,6 +104,7 @@ internal static class TakeCommand
         var shown = ShownCheckpoint.From(checkpoint);
         if (json) JsonOutput.Write(shown, JsonOutput.Types.ShownCheckpoint);
         else CheckpointText.WriteSummary(shown, time.GetElapsedTime(started), Console.Out);
+        return shown.Job is { Missing.Count: > 0 } ? (int)ErrorCode.PartialGroup : 0;
     }
 
     /// <summary>Guests are called as their target is: /run/vm1.qmp is vm1. Where that says nothing or is taken, the directory helps, then a number.</summary>

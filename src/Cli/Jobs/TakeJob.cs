@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Cutpoint.Compression;
 using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Guests;
@@ -51,7 +52,12 @@ internal static class TakeJob
     {
         public CheckpointInfo? Checkpoint { get; private set; }
 
-        public async Task CommitAsync(JobState job, CancellationToken cancellation) => Checkpoint = await writer.CommitAsync(cancellation);
+        public async Task CommitAsync(JobState job, CancellationToken cancellation)
+        {
+            await writer.ChooseGuestsAsync([.. job.Present.Select(guest => guest.Name)], cancellation);
+            writer.Record = JsonSerializer.Serialize(job.Record, JobJson.Default.JobRecord);
+            Checkpoint = await writer.CommitAsync(cancellation);
+        }
 
         // A writer that is disposed without a commit removes what it wrote.
         public Task DiscardAsync(JobState job) => Task.CompletedTask;

@@ -20,6 +20,11 @@ internal static class CheckpointText
         Fact(output, "taken", Quantity.When(checkpoint.CreatedAt));
         if (checkpoint.Labels.Count > 0) Fact(output, "labels", string.Join(' ', checkpoint.Labels.Select(label => $"{label.Key}={label.Value}")));
         Fact(output, "root digest", checkpoint.Root);
+        if (checkpoint.Job is { } job && checkpoint.IsGroup)
+        {
+            Fact(output, "cut", $"{checkpoint.Guests.Count} guests, skew {Quantity.Time(job.Skew)}{(job.Attempts > 1 ? $", true at attempt {job.Attempts}" : "")}");
+            foreach (var missing in job.Missing) Fact(output, "missing", Describe(missing));
+        }
         foreach (var guest in checkpoint.Guests) Write(guest, output);
     }
 
@@ -36,7 +41,13 @@ internal static class CheckpointText
                 + $"{Quantity.Bytes(guest.StoredBytes)} stored");
             if (guest.Base is { LostSections: > 0 } start) output.WriteLine($"    base {Text(start)}");
         }
+        if (checkpoint.Job is not { } job || !checkpoint.IsGroup) return;
+        output.WriteLine($"  one cut of {checkpoint.Guests.Count} guests, skew {Quantity.Time(job.Skew)}");
+        foreach (var missing in job.Missing) output.WriteLine($"  missing: {Describe(missing)}");
     }
+
+    private static string Describe(MissingGuest missing) =>
+        $"{missing.Name}, {missing.Uri}: failed in phase {missing.Phase.ToString().ToLowerInvariant()}: {missing.Error.Message}";
 
     private static void Write(ShownGuest guest, TextWriter output)
     {
@@ -90,7 +101,7 @@ internal static class CheckpointText
         foreach (var pass in passes)
         {
             table.Add(
-                pass.IsFinal ? "final" : pass.Pass.ToString(CultureInfo.InvariantCulture), Quantity.Time(pass.Duration), Quantity.Count(pass.PagesRead),
+                pass.IsFinal ? "final" : pass.IsAligning ? "aligning" : pass.Pass.ToString(CultureInfo.InvariantCulture), Quantity.Time(pass.Duration), Quantity.Count(pass.PagesRead),
                 Quantity.Count(pass.PagesChanged), Quantity.Count(pass.PagesZeroed), Quantity.Bytes(pass.BytesStored), Quantity.Rate(pass.ReadBytesPerSecond),
                 Quantity.Rate(pass.SinkBytesPerSecond), Quantity.Time(pass.PredictedPause));
         }

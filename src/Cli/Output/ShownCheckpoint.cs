@@ -7,15 +7,22 @@ namespace Cutpoint.Cli.Output;
 
 /// <summary>A checkpoint as take and show print it.</summary>
 internal sealed record ShownCheckpoint(
-    string Id, string? Name, DateTimeOffset CreatedAt, string Root, IReadOnlyDictionary<string, string> Labels, IReadOnlyList<ShownGuest> Guests)
+    string Id, string? Name, DateTimeOffset CreatedAt, string Root, IReadOnlyDictionary<string, string> Labels, JobRecord? Job,
+    IReadOnlyList<ShownGuest> Guests)
 {
+    /// <summary>True when it holds several guests of one cut, or was to.</summary>
+    public bool IsGroup => Job is not null && Guests.Count + Job.Missing.Count > 1;
+
     public static ShownCheckpoint From(CheckpointReader checkpoint)
     {
         var info = checkpoint.Info;
         return new ShownCheckpoint(
-            info.Id.ToString(), info.Name, info.CreatedAt, info.Root.ToString(), info.Labels,
+            info.Id.ToString(), info.Name, info.CreatedAt, info.Root.ToString(), info.Labels, JobOf(checkpoint.Record),
             [.. checkpoint.Guests.Select(guest => ShownGuest.From(guest.Manifest, info.Guests.First(one => one.Name == guest.Manifest.Name)))]);
     }
+
+    /// <summary>How a job noted that it went; null when the guests were imported.</summary>
+    public static JobRecord? JobOf(string record) => JsonSerializer.Deserialize(record, JobJson.Default.JobRecord) is { Attempts: > 0 } job ? job : null;
 }
 
 /// <summary>A guest of a checkpoint: how it was captured and what there is of it.</summary>

@@ -16,6 +16,10 @@ internal static class Value
             ? value
             : throw Wrong(text, "a whole number of at least 1", "3");
 
+    /// <summary>A whole number, also 0.</summary>
+    public static int Count(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong(text, "a whole number", "1");
+
     /// <summary>A time with its unit.</summary>
     public static TimeSpan Time(string text)
     {

@@ -13,7 +13,10 @@ public sealed record GuestProgress(string Name, string Uri)
     /// <summary>The answer of its preflight.</summary>
     public GuestOpened? Opened { get; init; }
 
-    /// <summary>Its live passes, in order.</summary>
+    /// <summary>Number of its pass under way, or of its last.</summary>
+    public uint Pass { get; init; }
+
+    /// <summary>Its voted live passes, in order.</summary>
     public IReadOnlyList<PassFinished> Passes { get; init; } = [];
 
     /// <summary>The report of its last stop.</summary>
@@ -25,8 +28,14 @@ public sealed record GuestProgress(string Name, string Uri)
     /// <summary>What could not be put back.</summary>
     public JobError? Trouble { get; init; }
 
+    /// <summary>Why the job goes on without it, or null while it does not.</summary>
+    public MissingGuest? Missing { get; init; }
+
     /// <summary>True when live passes come before its cut.</summary>
     public bool TakesPasses => Opened is { Strategy: Guests.CaptureStrategy.Precopy };
+
+    /// <summary>True when a pass may be repeated at will: RAM is read in place. A migration stream is held by not reading it instead.</summary>
+    public bool CanAlign => TakesPasses && Opened is { Transport: Guests.CaptureTransport.Direct };
 
     /// <summary>True when the guest may be stopped by this job at this moment.</summary>
     public bool MayBeStopped => Stage is GuestStage.Stopping or GuestStage.Held or GuestStage.Releasing;

@@ -18,6 +18,15 @@ public enum GuestStage
     /// <summary>A live pass is under way.</summary>
     Passing,
 
+    /// <summary>Its first pass is over; small passes keep its rest small until the others of the group are so far.</summary>
+    Aligning,
+
+    /// <summary>It runs while everything is made ready for its stop.</summary>
+    Preparing,
+
+    /// <summary>Nothing stands between it and its stop.</summary>
+    Prepared,
+
     /// <summary>It was told to stop.</summary>
     Stopping,
 

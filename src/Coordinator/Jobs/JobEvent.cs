@@ -9,6 +9,9 @@ namespace Cutpoint.Coordinator.Jobs;
 [JsonDerivedType(typeof(GuestLookedAt), "guest-looked-at")]
 [JsonDerivedType(typeof(PassStarted), "pass-started")]
 [JsonDerivedType(typeof(PassEnded), "pass-ended")]
+[JsonDerivedType(typeof(AlignmentStarted), "alignment-started")]
+[JsonDerivedType(typeof(CutPlanned), "cut-planned")]
+[JsonDerivedType(typeof(GuestPrepared), "guest-prepared")]
 [JsonDerivedType(typeof(CutStarted), "cut-started")]
 [JsonDerivedType(typeof(GuestHeld), "guest-held")]
 [JsonDerivedType(typeof(CutReleased), "cut-released")]
@@ -19,6 +22,7 @@ namespace Cutpoint.Coordinator.Jobs;
 [JsonDerivedType(typeof(GuestStored), "guest-stored")]
 [JsonDerivedType(typeof(CommitStarted), "commit-started")]
 [JsonDerivedType(typeof(CheckpointCommitted), "checkpoint-committed")]
+[JsonDerivedType(typeof(GuestDropped), "guest-dropped")]
 [JsonDerivedType(typeof(AbortStarted), "abort-started")]
 [JsonDerivedType(typeof(GuestPutBack), "guest-put-back")]
 [JsonDerivedType(typeof(JobAborted), "job-aborted")]
@@ -38,6 +42,19 @@ public sealed record PassStarted(uint Pass) : JobEvent;
 /// <summary>A guest has ended its pass.</summary>
 /// <param name="Answer">What its worker said.</param>
 public sealed record PassEnded(PassFinished Answer) : JobEvent;
+
+/// <summary>A guest repeats small passes until the others of the group have finished their first.</summary>
+/// <param name="Guest">Who.</param>
+/// <param name="Pass">Number of the pass.</param>
+public sealed record AlignmentStarted(string Guest, uint Pass) : JobEvent;
+
+/// <summary>Every guest was told to make ready for its stop.</summary>
+/// <param name="Epoch">Which attempt.</param>
+public sealed record CutPlanned(int Epoch) : JobEvent;
+
+/// <summary>Nothing stands between a guest and its stop.</summary>
+/// <param name="Guest">Who.</param>
+public sealed record GuestPrepared(string Guest) : JobEvent;
 
 /// <summary>Every guest was told to stop: the intent, written before it is done.</summary>
 /// <param name="Epoch">Which attempt.</param>
@@ -84,6 +101,12 @@ public sealed record CommitStarted : JobEvent;
 
 /// <summary>The checkpoint exists.</summary>
 public sealed record CheckpointCommitted : JobEvent;
+
+/// <summary>A guest has failed, and the job goes on without it.</summary>
+/// <param name="Guest">Who.</param>
+/// <param name="Phase">Where the job stood.</param>
+/// <param name="Error">Why it failed.</param>
+public sealed record GuestDropped(string Guest, JobPhase Phase, JobError Error) : JobEvent;
 
 /// <summary>There will be no checkpoint.</summary>
 /// <param name="Error">Why.</param>

@@ -10,8 +10,12 @@ public static class JobFold
     {
         PreflightStarted => (state with { Phase = JobPhase.Preflight }).WithAll(_ => true, GuestStage.Opening),
         GuestLookedAt e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Ready, Opened = e.Answer }),
-        PassStarted e => (state with { Phase = JobPhase.Live, Pass = e.Pass }).WithAll(g => g.TakesPasses, GuestStage.Passing),
+        PassStarted e => (state with { Phase = JobPhase.Live, Pass = e.Pass, Rounds = state.Rounds + 1 })
+            .WithAll(g => g.TakesPasses, g => g with { Stage = GuestStage.Passing, Pass = e.Pass }),
         PassEnded e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Ready, Passes = [.. g.Passes, e.Answer] }),
+        AlignmentStarted e => state.With(e.Guest, g => g with { Stage = GuestStage.Aligning, Pass = e.Pass }),
+        CutPlanned => state.WithAll(_ => true, GuestStage.Preparing),
+        GuestPrepared e => state.With(e.Guest, g => g with { Stage = GuestStage.Prepared }),
         CutStarted e => (state with { Phase = JobPhase.Cutting, Epoch = e.Epoch, VoidReason = null, IsCertified = false })
             .WithAll(_ => true, GuestStage.Stopping),
         GuestHeld e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Held }),
@@ -23,9 +27,10 @@ public static class JobFold
         GuestStored e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Drained, FinalPass = e.Answer.FinalPass }),
         CommitStarted => state with { Phase = JobPhase.Committing },
         CheckpointCommitted => (state with { Phase = JobPhase.Committed }).WithAll(_ => true, GuestStage.Closing),
+        GuestDropped e => state.With(
+            e.Guest, g => g with { Stage = GuestStage.Closing, Missing = new MissingGuest(g.Name, g.Uri, e.Phase, e.Error) }),
         AbortStarted e => (state with { Phase = JobPhase.Aborting, Error = e.Error, IsCertified = false })
-            .WithAll(g => g.Stage is not (GuestStage.Planned or GuestStage.Closed), GuestStage.Closing)
-            .WithAll(g => g.Stage is GuestStage.Planned, GuestStage.Closed),
+            .WithAll(g => g.Stage is not GuestStage.Closed, g => g with { Stage = g.Stage is GuestStage.Planned ? GuestStage.Closed : GuestStage.Closing }),
         GuestPutBack e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Closed, Trouble = e.Answer.Trouble }),
         JobAborted => state with { Phase = JobPhase.Aborted },
         _ => state,

@@ -64,8 +64,10 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IProgress<JobPr
             var before = _state.Phase;
             var decision = JobMachine.Decide(_state, message);
             _state = JobFold.Apply(_state, decision.Events);
+            foreach (var dropped in decision.Events.OfType<GuestDropped>())
+                host.Tell(_state, $"left out of the checkpoint: {dropped.Error.Message}", dropped.Guest);
             if (_state.Phase != before || decision.Events.Any(e => e is CutVoided))
-                host.Tell(_state);
+                host.Tell(_state, _state.VoidReason is { } reason ? $"cut {_state.Epoch} is void: {reason}" : null);
             foreach (var action in decision.Actions) await DoAsync(action);
         }
 
@@ -124,11 +126,12 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IProgress<JobPr
 
     private Task DiscardAsync(JobState state) => commit.DiscardAsync(state);
 
-    private void Tell(JobState state) => progress?.Report(new JobProgress
+    private void Tell(JobState state, string? note, string? guest = null) => progress?.Report(new JobProgress
     {
         JobId = state.Plan.JobId,
+        Guest = guest,
         Phase = state.Phase,
         Pass = state.Pass,
-        Note = state.VoidReason is { } reason ? $"cut {state.Epoch} is void: {reason}" : null,
+        Note = note,
     });
 }

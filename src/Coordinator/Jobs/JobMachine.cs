@@ -11,6 +11,8 @@ namespace Cutpoint.Coordinator.Jobs;
 ///                            ▲             │ void, attempts left
 ///                            └─────────────┘            any of them but the last ─▶ Aborting ─▶ Aborted
 /// </code>
+/// A group is one job: every step waits for all of its guests. First passes take as long as they take, so the guests are aligned before the votes count: who
+/// is through repeats small passes or is held, then comes a pass over all. Before the cut everybody prepares, so that the stops come together.
 /// What always holds: a guest that was told to stop is told to thaw or to close; the commit is asked for only after a certified cut; after an abort
 /// every guest is closed before the job is over; a message that does not fit the state changes nothing, so late and doubled messages are harmless.
 /// </summary>
@@ -31,118 +33,135 @@ public static class JobMachine
 
     private static JobDecision OnReport(JobState state, GuestProgress guest, WorkerReport report) => report switch
     {
-        GuestOpened opened when guest.Stage is GuestStage.Opening => OnOpened(state, opened),
-        PassFinished finished when guest.Stage is GuestStage.Passing && finished.Report.Pass == state.Pass => OnPass(state, finished),
-        CutHeld held when guest.Stage is GuestStage.Stopping && held.Epoch == state.Epoch => OnHeld(state, held),
-        CutEnded ended when guest.MayBeStopped && ended.Cut.Epoch == state.Epoch => OnThawed(state, ended),
-        GuestDrained drained when guest.Stage is GuestStage.Draining => OnDrained(state, drained),
+        GuestOpened opened when guest.Stage is GuestStage.Opening => Happened(state, new GuestLookedAt(opened)),
+        PassFinished finished when guest.Stage is GuestStage.Passing && finished.Report.Pass == guest.Pass => OnPass(state, finished),
+        PassFinished finished when guest.Stage is GuestStage.Aligning && finished.Report.Pass == guest.Pass => Align(state, guest),
+        CutPrepared prepared when guest.Stage is GuestStage.Preparing && prepared.Epoch == state.Epoch + 1 =>
+            Happened(state, new GuestPrepared(guest.Name)),
+        CutHeld held when guest.Stage is GuestStage.Stopping && held.Epoch == state.Epoch => Happened(state, new GuestHeld(held)),
+        CutEnded ended when guest.MayBeStopped && ended.Cut.Epoch == state.Epoch => OnThawed(state, guest, ended),
+        GuestDrained drained when guest.Stage is GuestStage.Draining => Happened(state, new GuestStored(drained)),
         GuestClosed closed when guest.Stage is GuestStage.Closing => OnClosed(state, closed),
-        GuestFailed failed when CanAbort(state) => Abort(state, failed.Error),
+        GuestFailed failed when CanAbort(state) && guest.Stage is not (GuestStage.Closing or GuestStage.Closed) =>
+            Fail(state, guest, Named(state, guest, failed.Error)),
         _ => JobDecision.None,
     };
 
-    private static JobDecision Start(JobState state) => new(
-        [new PreflightStarted()],
-        [.. state.Guests.Select(g => Tell(new OpenGuest(state.Plan.JobId, g.Name, g.Uri, state.Plan.Options, state.Plan.Codec)))]);
-
-    private static JobDecision OnOpened(JobState state, GuestOpened opened)
+    /// <summary>Something has happened to a guest; goes on when that was what the others waited for.</summary>
+    private static JobDecision Happened(JobState state, params JobEvent[] events)
     {
-        var looked = new GuestLookedAt(opened);
-        var next = JobFold.Apply(state, looked);
-        if (next.Guests.Any(g => g.Stage is not GuestStage.Ready)) return new([looked], []);
-        return Prepend(looked, next.Guests.Any(g => g.TakesPasses) ? RunPass(next, 0) : Cut(next));
+        var next = Proceed(JobFold.Apply(state, events));
+        return next with { Events = [.. events, .. next.Events] };
     }
 
-    private static JobDecision RunPass(JobState state, uint pass) => new(
-        [new PassStarted(pass)],
-        [.. state.Guests.Where(g => g.TakesPasses).Select(g => Tell(new RunPass(state.Plan.JobId, g.Name, pass)))]);
+    /// <summary>What follows when nobody is left to wait for.</summary>
+    private static JobDecision Proceed(JobState state) => state.Phase switch
+    {
+        _ when state.AllIn(GuestStage.Prepared) => Cut(state),
+        JobPhase.Preflight when state.AllIn(GuestStage.Ready) => state.Present.Any(g => g.TakesPasses) ? RunPass(state) : Prepare(state),
+        JobPhase.Live when state.In(GuestStage.Passing) + state.In(GuestStage.Preparing) + state.In(GuestStage.Prepared) == 0 => AfterRound(state),
+        // A void cut holds nobody.
+        JobPhase.Cutting when state.AllIn(GuestStage.Held) || (state.VoidReason is not null && state.In(GuestStage.Held) > 0) => Release(state),
+        JobPhase.Cutting when state.AllIn(GuestStage.Thawed) => AfterThaw(state),
+        JobPhase.Draining when state.AllIn(GuestStage.Drained) && state.IsCertified => new([new CommitStarted()], [new CommitCheckpoint()]),
+        _ => JobDecision.None,
+    };
+
+    private static JobDecision Start(JobState state)
+    {
+        var options = state.Plan.Options with { GroupSize = state.Guests.Count };
+        return new(
+            [new PreflightStarted()],
+            [.. state.Guests.Select(g => Tell(new OpenGuest(state.Plan.JobId, g.Name, g.Uri, options, state.Plan.Codec)))]);
+    }
+
+    /// <summary>A pass over every guest that takes passes.</summary>
+    private static JobDecision RunPass(JobState state)
+    {
+        var taking = state.Present.Where(g => g.TakesPasses).ToList();
+        // Who has aligned is further than the others; numbers only ever go up.
+        var pass = state.Rounds == 0 ? 0 : taking.Max(g => g.Pass) + 1;
+        return new([new PassStarted(pass)], [.. taking.Select(g => Tell(new RunPass(state.Plan.JobId, g.Name, pass)))]);
+    }
 
     private static JobDecision OnPass(JobState state, PassFinished finished)
     {
         var ended = new PassEnded(finished);
         var next = JobFold.Apply(state, ended);
-        return next.Guests.Any(g => g.Stage is GuestStage.Passing) ? new([ended], []) : Prepend(ended, AfterPass(next));
+        return Prepend(ended, next.In(GuestStage.Passing) > 0 ? Align(next, next.Find(finished.Guest)!) : Proceed(next));
     }
 
-    private static JobDecision AfterPass(JobState state)
+    /// <summary>
+    /// A guest that is through with its first pass before the others repeats small ones, so that it has no more to do than they when they are. A stream is
+    /// held by not reading it: its guest just waits.
+    /// </summary>
+    private static JobDecision Align(JobState state, GuestProgress guest) => state.Rounds == 1 && guest.CanAlign
+        ? new([new AlignmentStarted(guest.Name, guest.Pass + 1)], [Tell(new RunPass(state.Plan.JobId, guest.Name, guest.Pass + 1, IsAligning: true))])
+        : JobDecision.None;
+
+    private static JobDecision AfterRound(JobState state)
     {
-        var votes = state.Guests.Where(g => g.TakesPasses).Select(g => g.Passes[^1]).ToList();
-        if (votes.Find(v => v.Decision is VoteDecision.GiveUp) is { } quitter)
-            return Abort(state, new JobError(ErrorCode.NotConverged, $"guest '{quitter.Guest}' gave up after pass {state.Pass}: {Why(quitter)}"));
-        if (votes.Find(v => v.Decision is VoteDecision.AnotherPass) is not { } unsatisfied) return Cut(state);
         var options = state.Plan.Options;
-        if (state.Pass + 1 < options.MaxPasses) return RunPass(state, state.Pass + 1);
+        var votes = state.Present.Where(g => g.TakesPasses).Select(g => (Guest: g, Vote: g.Passes[^1])).ToList();
+        if (votes.FirstOrDefault(v => v.Vote.Decision is VoteDecision.GiveUp) is { Guest: { } quitter, Vote: var why })
+            return Fail(state, quitter, new JobError(ErrorCode.NotConverged, $"guest '{quitter.Name}' gave up after pass {state.Pass}: {Why(why)}"));
+        // What the first to finish have voted is old by the time the last one has.
+        if (state.Rounds == 1 && votes.Count > 1 && options.MaxPasses > 1) return RunPass(state);
+        if (votes.FirstOrDefault(v => v.Vote.Decision is VoteDecision.AnotherPass) is not { Guest: { } unsatisfied, Vote: var vote }) return Prepare(state);
+        if (state.Rounds < options.MaxPasses) return RunPass(state);
         // An explicit budget is a promise; the default one is an aim.
-        if (options.Downtime is { } promised)
-            return Abort(state, new JobError(
-                ErrorCode.NotConverged,
-                $"guest '{unsatisfied.Guest}' dirties memory too fast: after {state.Pass + 1} passes the pause would be " +
-                $"{Milliseconds(unsatisfied.Report.PredictedPause)}, allowed are {Milliseconds(promised)} ({Why(unsatisfied)})",
-                "allow a longer --downtime or more --max-passes, or take it with --strategy background or stop"));
-        return Cut(state);
+        return options.Downtime is not { } promised ? Prepare(state) : Fail(state, unsatisfied, new JobError(
+            ErrorCode.NotConverged,
+            $"guest '{unsatisfied.Name}' dirties memory too fast: after {state.Rounds} passes the pause would be " +
+            $"{Milliseconds(vote.Report.PredictedPause)}, allowed are {Milliseconds(promised)} ({Why(vote)})",
+            "allow a longer --downtime or more --max-passes, or take it with --strategy background or stop"));
     }
 
-    private static JobDecision Cut(JobState state)
+    private static JobDecision Prepare(JobState state)
     {
         var limit = state.Plan.Options.FreezeLimit;
-        foreach (var guest in state.Guests)
+        foreach (var guest in state.Present)
         {
             if (guest.Opened is not { WasRunning: true } opened) continue;
             var predicted = guest.Passes.Count > 0 ? guest.Passes[^1].Report.PredictedPause ?? opened.PauseFloor : opened.PauseFloor;
-            if (predicted > limit)
-                return Abort(state, new JobError(
-                    ErrorCode.NotConverged,
-                    $"guest '{guest.Name}' would be stopped for {Milliseconds(predicted)}, the freeze limit is {Milliseconds(limit)}",
-                    "raise --freeze-limit, or choose a strategy with a shorter pause"));
+            if (predicted <= limit) continue;
+            return Fail(state, guest, new JobError(
+                ErrorCode.NotConverged,
+                $"guest '{guest.Name}' would be stopped for {Milliseconds(predicted)}, the freeze limit is {Milliseconds(limit)}",
+                "raise --freeze-limit, or choose a strategy with a shorter pause"));
         }
         return new(
-            [new CutStarted(state.Epoch + 1)],
-            [.. state.Guests.Select(g => Tell(new MakeCut(state.Plan.JobId, g.Name, state.Epoch + 1)))]);
+            [new CutPlanned(state.Epoch + 1)],
+            [.. state.Present.Select(g => Tell(new PrepareCut(state.Plan.JobId, g.Name, state.Epoch + 1)))]);
     }
 
-    private static JobDecision OnHeld(JobState state, CutHeld held)
-    {
-        var stopped = new GuestHeld(held);
-        var next = JobFold.Apply(state, stopped);
-        // A void cut holds nobody.
-        if (next.VoidReason is not null) return Prepend(stopped, Release(next));
-        return next.Guests.All(g => g.Stage is GuestStage.Held) ? Prepend(stopped, Release(next)) : new([stopped], []);
-    }
+    private static JobDecision Cut(JobState state) => new(
+        [new CutStarted(state.Epoch + 1)],
+        [.. state.Present.Select(g => Tell(new MakeCut(state.Plan.JobId, g.Name, state.Epoch + 1)))]);
 
     private static JobDecision Release(JobState state)
     {
-        var held = state.Guests.Where(g => g.Stage is GuestStage.Held).ToList();
-        return held.Count == 0 ? JobDecision.None : new(
+        var held = state.Present.Where(g => g.Stage is GuestStage.Held).ToList();
+        return new(
             [new CutReleased([.. held.Select(g => g.Name)])],
             [.. held.Select(g => Tell(new ReleaseCut(state.Plan.JobId, g.Name, state.Epoch)))]);
     }
 
-    private static JobDecision OnThawed(JobState state, CutEnded ended)
+    private static JobDecision OnThawed(JobState state, GuestProgress guest, CutEnded ended)
     {
-        var events = new List<JobEvent> { new GuestThawed(ended) };
-        var actions = new List<JobAction>();
+        var thawed = new GuestThawed(ended);
         // Thawed without being told to (held or stopping), or told to and yet not held: no common interval can be proved.
-        var early = !ended.Cut.HeldUntilRelease || state.Find(ended.Guest)!.Stage is not GuestStage.Releasing;
-        if (early && state.VoidReason is null)
-            events.Add(new CutVoided(state.Epoch, $"guest '{ended.Guest}' did not stay stopped until all were"));
-        var next = JobFold.Apply(state, events);
-        if (next.VoidReason is not null) Then(Release(next));
-        next = JobFold.Apply(state, events);
-        if (next.Guests.All(g => g.Stage is GuestStage.Thawed)) Then(AfterThaw(next));
-        return new(events, actions);
-
-        void Then(JobDecision decision)
-        {
-            events.AddRange(decision.Events);
-            actions.AddRange(decision.Actions);
-        }
+        var isEarly = !ended.Cut.HeldUntilRelease || guest.Stage is not GuestStage.Releasing;
+        return isEarly && state.VoidReason is null
+            ? Happened(state, thawed, new CutVoided(state.Epoch, $"guest '{ended.Guest}' did not stay stopped until all were"))
+            : Happened(state, thawed);
     }
 
     private static JobDecision AfterThaw(JobState state)
     {
         if (state.VoidReason is { } reason) return AfterVoid(state, reason);
-        var stops = state.Guests.Select(g => g.Cut!.StoppedAt).ToList();
-        var thaws = state.Guests.Where(g => g.Cut!.ThawedAt is not null).Select(g => g.Cut!.ThawedAt!.Value).ToList();
+        var stops = state.Present.Select(g => g.Cut!.StoppedAt).ToList();
+        var thaws = state.Present.Where(g => g.Cut!.ThawedAt is not null).Select(g => g.Cut!.ThawedAt!.Value).ToList();
         if (thaws.Count > 0 && stops.Max() >= thaws.Min())
         {
             const string Disjoint = "the guests were not all stopped at any one time";
@@ -151,7 +170,7 @@ public static class JobMachine
         }
         return new(
             [new CutCertified(state.Epoch, stops.Max() - stops.Min()), new DrainStarted()],
-            [.. state.Guests.Select(g => Tell(new DrainGuest(state.Plan.JobId, g.Name)))]);
+            [.. state.Present.Select(g => Tell(new DrainGuest(state.Plan.JobId, g.Name)))]);
     }
 
     private static JobDecision AfterVoid(JobState state, string reason)
@@ -162,21 +181,24 @@ public static class JobMachine
                 $"the cut failed {state.Epoch} times: {reason}; the freeze limit is {Milliseconds(state.Plan.Options.FreezeLimit)}",
                 "raise --freeze-limit, or look at what kept the worker from answering in time"));
         // What the guests did since the void cut is a pass again; the votes after it decide anew.
-        return state.Guests.Any(g => g.TakesPasses) ? RunPass(state, state.Pass + 1) : Cut(state);
-    }
-
-    private static JobDecision OnDrained(JobState state, GuestDrained drained)
-    {
-        var stored = new GuestStored(drained);
-        var next = JobFold.Apply(state, stored);
-        return next.IsCertified && next.Guests.All(g => g.Stage is GuestStage.Drained)
-            ? new([stored, new CommitStarted()], [new CommitCheckpoint()])
-            : new([stored], []);
+        return state.Present.Any(g => g.TakesPasses) ? RunPass(state) : Prepare(state);
     }
 
     private static JobDecision Commit(JobState state) => new(
         [new CheckpointCommitted()],
-        [.. state.Guests.Select(g => Tell(new CloseGuest(state.Plan.JobId, g.Name, Keep: true)))]);
+        [.. state.Present.Select(g => Tell(new CloseGuest(state.Plan.JobId, g.Name, Keep: true)))]);
+
+    /// <summary>
+    /// A guest has failed: the job goes on without it when it may, or ends. What is left out never makes a cut true: the guests that are taken were all
+    /// stopped over one common interval, or there is no checkpoint.
+    /// </summary>
+    private static JobDecision Fail(JobState state, GuestProgress guest, JobError error)
+    {
+        if (state.MissingCount >= state.Plan.Tolerate) return Abort(state, error);
+        var dropped = new GuestDropped(guest.Name, state.Phase, error);
+        var next = Proceed(JobFold.Apply(state, dropped));
+        return new([dropped, .. next.Events], [Tell(new CloseGuest(state.Plan.JobId, guest.Name, Keep: false)), .. next.Actions]);
+    }
 
     private static JobDecision Abort(JobState state, JobError error)
     {
@@ -205,7 +227,7 @@ public static class JobMachine
     {
         var back = new GuestPutBack(closed);
         var next = JobFold.Apply(state, back);
-        return next.Phase is JobPhase.Aborting && next.Guests.All(g => g.Stage is GuestStage.Closed)
+        return next.Phase is JobPhase.Aborting && next.IsClosed
             ? new([back, new JobAborted()], [new DiscardCheckpoint()])
             : new([back], []);
     }
@@ -217,6 +239,12 @@ public static class JobMachine
     private static TellWorker Tell(WorkerCommand command) => new(command);
 
     private static JobDecision Prepend(JobEvent happened, JobDecision decision) => decision with { Events = [happened, .. decision.Events] };
+
+    /// <summary>Of several guests an error says which one it is of.</summary>
+    private static JobError Named(JobState state, GuestProgress guest, JobError error) =>
+        state.Guests.Count == 1 || error.Message.Contains(guest.Name, StringComparison.Ordinal)
+            ? error
+            : error with { Message = $"guest '{guest.Name}': {error.Message}" };
 
     private static string Why(PassFinished pass) =>
         pass.Report.Votes.FirstOrDefault(v => v.Decision == pass.Decision)?.Reason ?? "no reason given";

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Cutpoint.Jobs;
 
@@ -6,18 +7,28 @@ namespace Cutpoint.Coordinator.Jobs;
 /// <summary>All that is known of a job: the fold of its events.</summary>
 public sealed record JobState
 {
-    private JobState()
+    private readonly FrozenDictionary<string, int> _places;
+    private StageCounts _counts;
+
+    private JobState(JobPlan plan)
     {
+        Plan = plan;
+        Guests = [.. plan.Guests.Select(g => new GuestProgress(g.Name, g.Uri))];
+        _places = Enumerable.Range(0, Guests.Count).ToFrozenDictionary(i => Guests[i].Name, StringComparer.Ordinal);
+        _counts = StageCounts.Planned(Guests.Count);
     }
 
     /// <summary>What is to be done.</summary>
-    public required JobPlan Plan { get; init; }
+    public JobPlan Plan { get; }
 
     /// <summary>Where the job stands.</summary>
     public JobPhase Phase { get; init; }
 
-    /// <summary>Number of the last pass that was started.</summary>
+    /// <summary>Number of the last pass that was started over all guests that take passes.</summary>
     public uint Pass { get; init; }
+
+    /// <summary>How many passes were started over all guests that take passes.</summary>
+    public uint Rounds { get; init; }
 
     /// <summary>Number of the last attempt to cut; 0 before the first.</summary>
     public int Epoch { get; init; }
@@ -34,28 +45,64 @@ public sealed record JobState
     /// <summary>Why the job failed.</summary>
     public JobError? Error { get; init; }
 
-    /// <summary>The guests, in the order of the plan.</summary>
-    public ImmutableArray<GuestProgress> Guests { get; init; } = [];
+    /// <summary>The guests, in the order of the plan. A tree: changing one of a thousand does not copy the others.</summary>
+    public ImmutableList<GuestProgress> Guests { get; private init; }
+
+    /// <summary>The guests that are to be in the checkpoint.</summary>
+    public IEnumerable<GuestProgress> Present => Guests.Where(g => g.Missing is null);
+
+    /// <summary>Guests the job goes on without.</summary>
+    public int MissingCount => _counts.Missing;
+
+    /// <summary>True when the capture of every guest has ended.</summary>
+    internal bool IsClosed => _counts.Closed == Guests.Count;
 
     /// <summary>True when nothing more will happen.</summary>
-    public bool IsOver =>
-        Phase is JobPhase.Committed or JobPhase.Aborted && Guests.All(g => g.Stage is GuestStage.Closed);
+    public bool IsOver => Phase is JobPhase.Committed or JobPhase.Aborted && IsClosed;
 
-    /// <summary>A job of which nothing was done yet.</summary>
-    public static JobState New(JobPlan plan) => new()
+    /// <summary>What a checkpoint tells of the job.</summary>
+    public JobRecord Record => new()
     {
-        Plan = plan,
-        Guests = [.. plan.Guests.Select(g => new GuestProgress(g.Name, g.Uri))],
+        Skew = Skew,
+        LongestPause = Present.Max(g => g.Cut?.Pause),
+        Attempts = Epoch,
+        Missing = [.. Guests.Select(g => g.Missing).OfType<MissingGuest>()],
     };
 
+    /// <summary>A job of which nothing was done yet.</summary>
+    public static JobState New(JobPlan plan) => new(plan);
+
     /// <summary>The guest of that name.</summary>
-    public GuestProgress? Find(string guest) => Guests.FirstOrDefault(g => g.Name == guest);
+    public GuestProgress? Find(string guest) => _places.TryGetValue(guest, out var place) ? Guests[place] : null;
+
+    /// <summary>How many of the guests that are to be in the checkpoint stand there.</summary>
+    internal int In(GuestStage stage) => _counts[stage];
+
+    /// <summary>True when every guest that is to be in the checkpoint stands there.</summary>
+    internal bool AllIn(GuestStage stage) => _counts[stage] == Guests.Count - _counts.Missing;
 
     /// <summary>The same state with one guest changed.</summary>
-    internal JobState With(string guest, Func<GuestProgress, GuestProgress> change) =>
-        this with { Guests = [.. Guests.Select(g => g.Name == guest ? change(g) : g)] };
+    internal JobState With(string guest, Func<GuestProgress, GuestProgress> change)
+    {
+        if (!_places.TryGetValue(guest, out var place)) return this;
+        var now = change(Guests[place]);
+        return this with { Guests = Guests.SetItem(place, now), _counts = _counts.After(Guests[place], now) };
+    }
 
-    /// <summary>The same state with every guest changed that is meant.</summary>
-    internal JobState WithAll(Func<GuestProgress, bool> which, GuestStage stage) =>
-        this with { Guests = [.. Guests.Select(g => which(g) ? g with { Stage = stage } : g)] };
+    /// <summary>The same state with every guest changed that is meant; guests the job goes on without only when it ends.</summary>
+    internal JobState WithAll(Func<GuestProgress, bool> which, Func<GuestProgress, GuestProgress> change)
+    {
+        var counts = _counts;
+        var guests = Guests.ConvertAll(guest =>
+        {
+            if ((guest.Missing is not null && Phase is not JobPhase.Aborting) || !which(guest)) return guest;
+            var now = change(guest);
+            counts = counts.After(guest, now);
+            return now;
+        });
+        return this with { Guests = guests, _counts = counts };
+    }
+
+    /// <summary>The same state with every guest that is meant at a stage.</summary>
+    internal JobState WithAll(Func<GuestProgress, bool> which, GuestStage stage) => WithAll(which, g => g with { Stage = stage });
 }

@@ -20,10 +20,10 @@ internal sealed record CaptureGraphOptions
     /// <summary>Directory of scratch files.</summary>
     public string ScratchDirectory { get; init; } = Path.GetTempPath();
 
-    /// <summary>The sizes for a budget: half goes to the cut buffer, as far as live passes leave it.</summary>
+    /// <summary>The sizes for a guest's share of the budget: half goes to the cut buffer, as far as live passes leave it.</summary>
     public static CaptureGraphOptions For(CaptureOptions options)
     {
-        var all = (int)Math.Clamp(options.Budget / Paging.SectionSize, 6, 4096);
+        var all = (int)Math.Clamp(options.Budget / options.GroupSize / Paging.SectionSize, 6, 4096);
         var processors = Math.Clamp(Environment.ProcessorCount, 1, Math.Max(1, (all - 4) / 6));
         var sizes = new CaptureGraphOptions
         {

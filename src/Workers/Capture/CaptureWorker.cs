@@ -20,6 +20,7 @@ public sealed class CaptureWorker : IWorkerPort, IAsyncDisposable
     private readonly IProgress<JobProgress>? _progress;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<(string Job, string Guest), Served> _guests = new();
+    private readonly ConcurrentDictionary<string, StopBarrier> _stops = new();
     private readonly Channel<WorkerReport> _reports = Channel.CreateBounded<WorkerReport>(MaxReports);
 
     /// <summary>Creates a worker that serves nobody yet.</summary>
@@ -88,6 +89,7 @@ public sealed class CaptureWorker : IWorkerPort, IAsyncDisposable
                 Closing = Closing.Token,
                 DriverOf = worker.DriverOf,
                 OpenStore = worker._openStore,
+                Stops = worker._stops.GetOrAdd(job, static _ => new StopBarrier()),
                 ReportAsync = report => worker._reports.Writer.WriteAsync(report),
                 Report = progress => worker._progress?.Report(progress),
                 // The lane has room for hundreds; a guest has one freeze limit at a time.

@@ -16,6 +16,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     /// <summary>A share of the freeze limit is left for the thaw itself, and so that the worker acts before the guard does.</summary>
     private const double FreezeShare = 0.9;
 
+    /// <summary>The least rest before an aligning pass; below it nothing is gained.</summary>
+    private static readonly TimeSpan ShortestRest = TimeSpan.FromMilliseconds(100);
+
     private readonly SupervisorContext _context;
     private readonly CaptureGraphOptions? _sizes;
     private readonly List<PassReport> _passes = [];
@@ -28,6 +31,10 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private CutReport? _cut;
     private PassReport? _finalPass;
     private GuestCut? _held;
+    private ITimer? _rest;
+    private TimeSpan _resting;
+    private uint? _alignment;
+    private bool _isPrepared;
     private bool _hasFailed;
     private bool _isClosed;
 
@@ -58,7 +65,11 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
             case Commanded { Command: CloseGuest close }:
                 await CloseAsync(close);
                 return;
+            case AlignmentDue due:
+                if (_alignment == due.Pass && !_hasFailed) await GuardAsync(() => PassAsync(due.Pass, isAligning: true));
+                return;
             case Commanded { Command: var command } when !_hasFailed:
+                _alignment = null;
                 await GuardAsync(() => ObeyAsync(command));
                 return;
         }
@@ -73,7 +84,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private Task ObeyAsync(WorkerCommand command) => command switch
     {
         OpenGuest open => OpenAsync(open),
-        RunPass pass => PassAsync(pass.Pass),
+        RunPass { IsAligning: true } pass => AlignLater(pass.Pass),
+        RunPass pass => PassAsync(pass.Pass, isAligning: false),
+        PrepareCut prepare => PrepareCutAsync(prepare.Epoch),
         MakeCut cut => CutAsync(cut.Epoch),
         ReleaseCut release => _held?.Epoch == release.Epoch ? EndCutAsync(released: true) : Task.CompletedTask,
         DrainGuest => DrainAsync(),
@@ -110,24 +123,63 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         await _save.LivePrepareAsync(cancellation);
     }
 
-    private async Task PassAsync(uint pass)
+    private async Task PassAsync(uint pass, bool isAligning)
     {
         using var limits = Link();
         await BeginAsync(limits.Token);
         var timing = new PassTiming(pass, Graph, Time);
         await using (Watch(JobPhase.Live, pass, timing)) await _save!.ExecutePassAsync(pass, limits.Token);
-        var outcome = await _save.VoteAsync(pass, limits.Token);
-        var report = timing.Report(outcome.Votes);
+        var outcome = isAligning ? null : await _save.VoteAsync(pass, limits.Token);
+        var report = timing.Report(outcome?.Votes ?? []) with { IsAligning = isAligning };
+        // However long the others take, the record stays short.
+        if (isAligning && _passes[^1].IsAligning) _passes.RemoveAt(_passes.Count - 1);
+        if (!isAligning) _resting = TimeSpan.Zero;
         _passes.Add(report);
         _context.Report(Progress(JobPhase.Live, pass) with { LastPass = report, PredictedPause = report.PredictedPause });
-        await ReportAsync(new PassFinished(_context.JobId, _context.Guest, DecisionOf(outcome), report));
+        await ReportAsync(new PassFinished(
+            _context.JobId, _context.Guest, outcome is null ? VoteDecision.AnotherPass : DecisionOf(outcome), report));
+    }
+
+    /// <summary>
+    /// Rests before an aligning pass, each time twice as long: the others need the processors more, and pages that are written again and again are not
+    /// stored again and again.
+    /// </summary>
+    private Task AlignLater(uint pass)
+    {
+        _resting = _resting == TimeSpan.Zero ? TimeSpan.FromTicks(Math.Max(ShortestRest.Ticks, _passes[^1].Duration.Ticks)) : _resting * 2;
+        _alignment = pass;
+        _rest?.Dispose();
+        _rest = Time.CreateTimer(_ => _context.PostControl(new AlignmentDue(pass)), null, _resting, Timeout.InfiniteTimeSpan);
+        return Task.CompletedTask;
+    }
+
+    private async Task PrepareCutAsync(int epoch)
+    {
+        using var limits = Link();
+        await PrepareAsync(limits.Token);
+        await ReportAsync(new CutPrepared(_context.JobId, _context.Guest, epoch));
+    }
+
+    private async Task PrepareAsync(CancellationToken cancellation)
+    {
+        if (_isPrepared) return;
+        await BeginAsync(cancellation);
+        await Graph.EnterCutAsync(cancellation);
+        _isPrepared = true;
+        _context.Stops.Enter();
+    }
+
+    /// <summary>The guest stands still, or will not be stopped: nobody waits for that any more.</summary>
+    private void LeaveBarrier()
+    {
+        if (_isPrepared) _context.Stops.Leave();
+        _isPrepared = false;
     }
 
     private async Task CutAsync(int epoch)
     {
         using var limits = Link();
-        await BeginAsync(limits.Token);
-        await Graph.EnterCutAsync(limits.Token);
+        await PrepareAsync(limits.Token);
         var predicted = _passes.Count > 0 ? _passes[^1].PredictedPause ?? Capture.PauseFloor : Capture.PauseFloor;
         var cut = _held = new GuestCut(epoch, predicted, Time);
         if (Capture.WasRunning) cut.Limit(_options.FreezeLimit * FreezeShare, () => _context.PostControl(new FreezeLimitReached(epoch)));
@@ -135,9 +187,12 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         try
         {
             cut.Stopped(await Capture.StopAsync(either.Token));
+            LeaveBarrier();
+            await _context.Stops.Clear.WaitAsync(either.Token);
             if (!Capture.RunsDuringFinalPass) await FinalPassAsync(either.Token);
         }
-        catch (Exception) when (cut.OverLimit.IsCancellationRequested && !limits.IsCancellationRequested)
+        catch (Exception error) when (!limits.IsCancellationRequested
+            && (cut.OverLimit.IsCancellationRequested || error is SnapshotException { IsTransient: true }))
         {
             // Too slow, not broken: the guest is thawed and the coordinator decides.
             await EndCutAsync(released: false);
@@ -160,11 +215,12 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     {
         using var cut = _held!;
         _held = null;
+        LeaveBarrier();
         cut.Releasing();
         var (thawed, held) = (default(CutStamp?), released);
         try
         {
-            thawed = await Capture.ThawAsync(run: _options.After == AfterCut.Continue || !released);
+            thawed = released ? await Capture.ThawAsync(run: _options.After == AfterCut.Continue) : await Capture.VoidAsync();
         }
         finally
         {
@@ -207,6 +263,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private async Task CloseAsync(CloseGuest close)
     {
         _isClosed = true;
+        LeaveBarrier();
+        if (_rest is not null) await _rest.DisposeAsync();
         JobError? trouble = null;
         try
         {
@@ -241,13 +299,14 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         catch (Exception error)
         {
             _hasFailed = true;
+            LeaveBarrier();
             var cause = error is OperationCanceledException && _capture?.Loss is { } loss ? loss : error;
             if (_held is { } held)
             {
                 _held = null;
                 held.Dispose();
                 // A failure here adds nothing: the close tries again, and the guard after it.
-                await TryAsync(async () => await Capture.ThawAsync(run: true));
+                await TryAsync(async () => await Capture.VoidAsync());
                 _graph?.LeaveCut();
             }
             await ReportAsync(new GuestFailed(_context.JobId, _context.Guest, JobError.From(cause)));

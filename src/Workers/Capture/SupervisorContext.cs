@@ -21,6 +21,9 @@ internal sealed class SupervisorContext
     /// <summary>Where the guest's state goes.</summary>
     public required Func<GuestDescription, CancellationToken, ValueTask<IGuestStore>> OpenStore { get; init; }
 
+    /// <summary>The stops of the job's guests on this worker.</summary>
+    public required StopBarrier Stops { get; init; }
+
     /// <summary>Tells the coordinator.</summary>
     public required Func<WorkerReport, ValueTask> ReportAsync { get; init; }
 

@@ -19,12 +19,13 @@ public sealed class JobHostTests
         Assert.Equal(JobPhase.Committed, job.Phase);
         Assert.Null(job.Error);
         Assert.Equal((1, 0), (_catalog.Commits, _catalog.Discards));
-        Assert.Equal([typeof(OpenGuest), typeof(RunPass), typeof(MakeCut), typeof(ReleaseCut), typeof(DrainGuest), typeof(CloseGuest)], _worker.Commands);
+        Assert.Equal([typeof(OpenGuest), typeof(RunPass), typeof(PrepareCut), typeof(MakeCut), typeof(ReleaseCut), typeof(DrainGuest), typeof(CloseGuest)], _worker.Commands);
     }
 
     [Theory]
     [InlineData(typeof(OpenGuest))]
     [InlineData(typeof(RunPass))]
+    [InlineData(typeof(PrepareCut))]
     [InlineData(typeof(MakeCut))]
     [InlineData(typeof(ReleaseCut))]
     [InlineData(typeof(DrainGuest))]
@@ -126,6 +127,7 @@ public sealed class JobHostTests
             {
                 OpenGuest => new GuestOpened("j", "a", CaptureTransport.Direct, CaptureStrategy.Precopy, "", TimeSpan.Zero, true),
                 RunPass pass => new PassFinished("j", "a", VoteDecision.Done, new PassReport { Pass = pass.Pass }),
+                PrepareCut cut => new CutPrepared("j", "a", cut.Epoch),
                 MakeCut cut => new CutHeld("j", "a", cut.Epoch, DateTimeOffset.UnixEpoch),
                 ReleaseCut cut => new CutEnded("j", "a", new CutReport
                 {

@@ -13,7 +13,7 @@ public sealed class JobJsonTests
         WorkerCommand[] commands =
         [
             new OpenGuest("j", "a", "qemu:/run/a", new CaptureOptions { Downtime = TimeSpan.FromMilliseconds(50), Strategy = CaptureStrategy.Background }, "lz4"),
-            new RunPass("j", "a", 3), new MakeCut("j", "a", 1), new ReleaseCut("j", "a", 1), new DrainGuest("j", "a"), new CloseGuest("j", "a", true),
+            new RunPass("j", "a", 3), new RunPass("j", "a", 4, IsAligning: true), new PrepareCut("j", "a", 1), new MakeCut("j", "a", 1), new ReleaseCut("j", "a", 1), new DrainGuest("j", "a"), new CloseGuest("j", "a", true),
         ];
         foreach (var command in commands)
         {

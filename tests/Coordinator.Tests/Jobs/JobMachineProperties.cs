@@ -8,10 +8,11 @@ namespace Cutpoint.Coordinator.Tests.Jobs;
 
 public sealed class JobMachineProperties
 {
-    private static readonly Gen<(int Guests, int[] Whims)> Runs =
+    private static readonly Gen<(int Guests, int Tolerate, int[] Whims)> Runs =
         from guests in Gen.Choose(1, 4)
+        from tolerate in Gen.Choose(0, guests - 1)
         from whims in Gen.Choose(0, 10_000).ArrayOf(300)
-        select (guests, whims);
+        select (guests, tolerate, whims);
 
     [Fact]
     public void Whatever_the_order_of_messages_a_job_ends_with_every_guest_running() => ForAll(workers =>
@@ -29,7 +30,7 @@ public sealed class JobMachineProperties
         var certified = Assert.Single(workers.Journal.OfType<CutCertified>());
         Assert.Equal(workers.State.Epoch, certified.Epoch);
         Assert.True(workers.AllStoppedAtOnce);
-        Assert.All(workers.State.Guests, g => Assert.True(g.Cut!.HeldUntilRelease));
+        Assert.All(workers.State.Present, g => Assert.True(g.Cut!.HeldUntilRelease));
     });
 
     [Fact]
@@ -38,6 +39,16 @@ public sealed class JobMachineProperties
         workers.Run(20_000);
         Assert.Equal(workers.Committed, workers.State.Phase is JobPhase.Committed);
         Assert.Equal(workers.Committed, workers.State.Error is null);
+    });
+
+    [Fact]
+    public void No_more_guests_are_missing_than_were_tolerated_and_each_has_its_reason() => ForAll(workers =>
+    {
+        workers.Run(20_000);
+        Assert.InRange(workers.State.MissingCount, 0, workers.State.Plan.Tolerate);
+        Assert.Equal(workers.State.MissingCount, workers.State.Record.Missing.Count);
+        Assert.All(workers.State.Record.Missing, missing => Assert.NotEmpty(missing.Error.Message));
+        if (workers.Committed) Assert.Contains(workers.State.Present, g => g.FinalPass is not null);
     });
 
     [Fact]
@@ -57,6 +68,7 @@ public sealed class JobMachineProperties
                 JobId = "j",
                 Guests = [.. Enumerable.Range(0, run.Guests).Select(i => new GuestPlan($"g{i}", $"reference:g{i}"))],
                 Options = new CaptureOptions { MaxPasses = 5 },
+                Tolerate = run.Tolerate,
             };
             check(new SimulatedWorkers(plan, ((IEnumerable<int>)run.Whims).GetEnumerator()));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(4000));

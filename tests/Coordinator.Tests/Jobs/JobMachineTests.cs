@@ -21,6 +21,8 @@ public sealed class JobMachineTests
         Say(Passed("a", 0, VoteDecision.AnotherPass));
         Assert.Equal(new RunPass("j", "a", 1), Told());
         Say(Passed("a", 1, VoteDecision.Done));
+        Assert.Equal((JobPhase.Live, (WorkerCommand)new PrepareCut("j", "a", 1)), (_state.Phase, Told()));
+        Say(new CutPrepared("j", "a", 1));
         Assert.Equal((JobPhase.Cutting, (WorkerCommand)new MakeCut("j", "a", 1)), (_state.Phase, Told()));
         Say(new CutHeld("j", "a", 1, Noon));
         Assert.Equal(new ReleaseCut("j", "a", 1), Told());
@@ -81,10 +83,13 @@ public sealed class JobMachineTests
         Say(new CutHeld("j", "b", 1, Noon));
         Assert.Equal(new ReleaseCut("j", "b", 1), Told());
         Say(Ended("b", 1, 0, 7));
-        Assert.Equal([new RunPass("j", "a", 1), new RunPass("j", "b", 1)], _actions.Cast<TellWorker>().Select(t => t.Command));
-        Say(Passed("a", 1, VoteDecision.Done));
-        Say(Passed("b", 1, VoteDecision.Done));
-        Assert.Equal([new MakeCut("j", "a", 2), new MakeCut("j", "b", 2)], _actions.Cast<TellWorker>().Select(t => t.Command));
+        Assert.Equal([new RunPass("j", "a", 3), new RunPass("j", "b", 3)], Commands);
+        Say(Passed("a", 3, VoteDecision.Done));
+        Say(Passed("b", 3, VoteDecision.Done));
+        Assert.Equal([new PrepareCut("j", "a", 2), new PrepareCut("j", "b", 2)], Commands);
+        Say(new CutPrepared("j", "a", 2));
+        Say(new CutPrepared("j", "b", 2));
+        Assert.Equal([new MakeCut("j", "a", 2), new MakeCut("j", "b", 2)], Commands);
     }
 
     [Fact]
@@ -94,6 +99,7 @@ public sealed class JobMachineTests
         ToCut("a");
         Say(Ended("a", 1, 0, 5, held: false));
         Say(Passed("a", 1, VoteDecision.Done));
+        Say(new CutPrepared("j", "a", 2));
         Say(Ended("a", 2, 0, 5, held: false));
         Assert.Equal(JobPhase.Aborting, _state.Phase);
         Assert.Contains("--freeze-limit", _state.Error!.Advice, StringComparison.Ordinal);
@@ -115,11 +121,11 @@ public sealed class JobMachineTests
     {
         Receive(new StartJob());
         Say(Opened("a") with { WasRunning = false, Strategy = CaptureStrategy.Stop, PauseFloor = TimeSpan.FromMinutes(1) });
-        Assert.IsType<MakeCut>(Told());
+        Assert.IsType<PrepareCut>(Told());
     }
 
     [Theory]
-    [InlineData(false, JobPhase.Cutting)]
+    [InlineData(false, JobPhase.Live)]
     [InlineData(true, JobPhase.Aborting)]
     public void When_the_passes_are_used_up_an_explicit_budget_is_a_promise_and_the_default_an_aim(bool isExplicit, JobPhase expected)
     {
@@ -132,6 +138,7 @@ public sealed class JobMachineTests
         Say(Passed("a", 0, VoteDecision.AnotherPass, pause: 900));
         Say(Passed("a", 1, VoteDecision.AnotherPass, pause: 800));
         Assert.Equal(expected, _state.Phase);
+        Assert.IsType(isExplicit ? typeof(CloseGuest) : typeof(PrepareCut), Told());
         if (!isExplicit) return;
         Assert.Equal(ErrorCode.NotConverged, _state.Error!.Code);
         Assert.Contains("800 ms, allowed are 100 ms", _state.Error.Message, StringComparison.Ordinal);
@@ -158,8 +165,7 @@ public sealed class JobMachineTests
         Say(Opened("b"));
         Assert.Equal(new RunPass("j", "b", 0), Told());
         Say(Passed("b", 0, VoteDecision.Done));
-        Assert.Equal(2, _actions.Count);
-        Assert.All(_actions, a => Assert.IsType<MakeCut>(((TellWorker)a).Command));
+        Assert.Equal([new PrepareCut("j", "a", 1), new PrepareCut("j", "b", 1)], Commands);
     }
 
     [Fact]
@@ -208,12 +214,18 @@ public sealed class JobMachineTests
 
     private void ToCut(params string[] guests)
     {
-        if (guests.Length != _state.Guests.Length) _state = JobState.New(PlanOf(guests));
+        if (guests.Length != _state.Guests.Count) _state = JobState.New(PlanOf(guests));
         Receive(new StartJob());
         foreach (var guest in guests) Say(Opened(guest));
         foreach (var guest in guests) Say(Passed(guest, 0, VoteDecision.Done));
+        // In a group whoever was first has aligned meanwhile, and a pass over all follows.
+        if (guests.Length > 1)
+            foreach (var guest in guests) Say(Passed(guest, _state.Pass, VoteDecision.Done));
+        foreach (var guest in guests) Say(new CutPrepared("j", guest, 1));
         Assert.Equal(JobPhase.Cutting, _state.Phase);
     }
+
+    private IEnumerable<WorkerCommand> Commands => _actions.Cast<TellWorker>().Select(t => t.Command);
 
     private WorkerCommand Told() => Assert.IsType<TellWorker>(Assert.Single(_actions)).Command;
 

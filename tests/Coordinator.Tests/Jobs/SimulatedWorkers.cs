@@ -36,7 +36,7 @@ internal sealed class SimulatedWorkers(JobPlan plan, IEnumerator<int> whims)
         while (!State.IsOver && _clock < steps)
         {
             _clock++;
-            if (_guests.Values.All(g => g.IsPaused)) AllStoppedAtOnce = true;
+            if (_guests.Values.All(g => g.IsPaused || State.Find(g.Name)!.Missing is not null)) AllStoppedAtOnce = true;
             if (Whim(60) == 1) Receive(new CancelJob());
             var busy = _guests.Values.Where(g => g.Inbox.Count > 0 || g.Closing || g.IsPaused).ToList();
             if (CommitAsked && !Committed && Whim(3) == 0)
@@ -84,7 +84,8 @@ internal sealed class SimulatedWorkers(JobPlan plan, IEnumerator<int> whims)
         {
             case OpenGuest:
                 var strategy = Whim(4) == 1 ? CaptureStrategy.Background : CaptureStrategy.Precopy;
-                Say(new GuestOpened(plan.JobId, guest.Name, CaptureTransport.Direct, strategy, "test", TimeSpan.FromMilliseconds(5), true));
+                var transport = Whim(3) == 1 ? CaptureTransport.Stream : CaptureTransport.Direct;
+                Say(new GuestOpened(plan.JobId, guest.Name, transport, strategy, "test", TimeSpan.FromMilliseconds(5), true));
                 break;
             case RunPass run:
                 var decision = Whim(3) == 0 ? VoteDecision.AnotherPass : Whim(30) == 1 ? VoteDecision.GiveUp : VoteDecision.Done;
@@ -93,6 +94,9 @@ internal sealed class SimulatedWorkers(JobPlan plan, IEnumerator<int> whims)
                     Pass = run.Pass,
                     PredictedPause = TimeSpan.FromMilliseconds(Whim(20) == 1 ? 100_000 : 10),
                 }));
+                break;
+            case PrepareCut prepare:
+                Say(new CutPrepared(plan.JobId, guest.Name, prepare.Epoch));
                 break;
             case MakeCut cut:
                 guest.Epoch = cut.Epoch;

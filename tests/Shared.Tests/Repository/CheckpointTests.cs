@@ -37,4 +37,26 @@ public class CheckpointTests
         await model.AssertEqualAsync(guest);
         Assert.Equal(listed.Guests[0].ContentBytes, guest.ContentBytes);
     }
+
+    [Fact]
+    public async Task A_checkpoint_holds_the_guests_that_were_chosen_in_their_order()
+    {
+        await using var repository = await TestRepository.CreateAsync();
+        await using var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default);
+        var models = new Dictionary<string, GuestModel>();
+        foreach (var name in (string[])["a", "b", "c"])
+        {
+            models[name] = new GuestModel(1, Ram) { Name = name }.Fill(20);
+            var guest = await writer.AddGuestAsync(name, models[name].Blocks, default);
+            guest.Description = models[name].Description;
+            await models[name].WriteAllAsync(repository.Open, writer, guest);
+        }
+        await Assert.ThrowsAsync<ArgumentException>(() => writer.ChooseGuestsAsync(["d"], default).AsTask());
+        await writer.ChooseGuestsAsync(["c", "a"], default);
+        var taken = await writer.CommitAsync(default);
+        Assert.Equal(["c", "a"], taken.Guests.Select(guest => guest.Name));
+        foreach (var name in (string[])["c", "a"]) await repository.AssertHoldsAsync(taken, models[name]);
+        await repository.AssertSoundAsync();
+        foreach (var model in models.Values) model.Dispose();
+    }
 }

@@ -111,6 +111,14 @@ internal sealed class CaptureRun : IAsyncDisposable
         };
     }
 
+    /// <summary>The next report, whatever it says.</summary>
+    public async Task<WorkerReport> NextAnyAsync()
+    {
+        using var late = new CancellationTokenSource(Patience);
+        Reports.Add(await _worker.ReceiveAsync(late.Token));
+        return Reports[^1];
+    }
+
     public Task<GuestClosed> CloseAsync(bool keep = false) => AskAsync<GuestClosed>(new CloseGuest("j", Guest, keep));
 
     /// <summary>Closes a guest whose capture has failed, however far it came, and reads what the worker still has to say.</summary>

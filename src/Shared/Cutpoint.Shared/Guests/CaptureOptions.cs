@@ -29,8 +29,18 @@ public sealed record CaptureOptions
     /// <summary>What becomes of the guest after the cut.</summary>
     public AfterCut After { get; init; }
 
-    /// <summary>Memory the capture may reserve for guest pages: chunks in flight and the cut buffer together. Octets.</summary>
+    /// <summary>Memory the job may reserve for guest pages: chunks in flight and the cut buffers of all its guests together. Octets.</summary>
     public long Budget { get; init; } = 160L << 20;
+
+    /// <summary>
+    /// Guests of the job that are captured side by side: they share the processors and the budget, and with more than one the guest is held in its cut
+    /// until all of them stand still. Set by the coordinator.
+    /// </summary>
+    public int GroupSize { get; init; } = 1;
+
+    /// <summary>True when the guest is one of several at one cut.</summary>
+    [JsonIgnore]
+    public bool IsInGroup => GroupSize > 1;
 
     /// <summary>
     /// Directory for scratch files: page hashes (16 octets a page, sparse) and the like. They have no name while in use, so nothing is left behind.

@@ -5,7 +5,8 @@ namespace Cutpoint.Guests;
 /// <summary>
 /// One guest under capture. The guest's supervisor calls, in this order and one call at a time: <see cref="BeginAsync"/>; live passes over
 /// <see cref="Units"/>; <see cref="StopAsync"/>; the final pass; <see cref="ThawAsync"/>; <see cref="FinishAsync"/>; <see cref="IAsyncDisposable.DisposeAsync"/>.
-/// With <see cref="RunsDuringFinalPass"/> the thaw comes before the final pass. Any call may be the last before the disposal.
+/// With <see cref="RunsDuringFinalPass"/> the thaw comes before the final pass. <see cref="VoidAsync"/> instead of the thaw begins it anew with the passes.
+/// Any call may be the last before the disposal.
 /// <para>
 /// Disposal puts back whatever was changed (capabilities, parameters, a migration under way) and never leaves a guest paused that ran before, unless the
 /// thaw was asked with <c>run: false</c> and the job did not fail.
@@ -72,6 +73,13 @@ public interface IGuestCapture : IAsyncDisposable
     /// <returns>Until when it was known to be stopped, or null when it is stopped still.</returns>
     /// <exception cref="SnapshotException">The guest did not hold until here, or cannot be made to run.</exception>
     ValueTask<CutStamp?> ThawAsync(bool run);
+
+    /// <summary>
+    /// Ends an attempt to cut that is void: a guest that ran before runs again, whatever had become of the stop, and what the attempt has captured counts for
+    /// nothing. Live passes or another stop may follow.
+    /// </summary>
+    /// <returns>Until when it was known to be stopped, or null when it is stopped still, or ran already.</returns>
+    ValueTask<CutStamp?> VoidAsync() => ThawAsync(run: true);
 
     /// <summary>
     /// After the final pass and the thaw: emits into the sinks what the stop secured in a copy of its own, and hands out the machine's device sections in

@@ -9,6 +9,7 @@ namespace Cutpoint.Jobs;
 [JsonSerializable(typeof(PassReport))]
 [JsonSerializable(typeof(CutReport))]
 [JsonSerializable(typeof(GuestRecord))]
+[JsonSerializable(typeof(JobRecord))]
 [JsonSerializable(typeof(JobProgress))]
 [JsonSerializable(typeof(WorkerCommand))]
 [JsonSerializable(typeof(WorkerReport))]

@@ -38,6 +38,12 @@ public sealed record JobPlan
     /// <summary>Labels of the checkpoint.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>
+    /// Guests that may fail without ending the job: they are then missing in the checkpoint, which says so. At least one guest is always taken, and the
+    /// cut of those that are taken is as true as that of all.
+    /// </summary>
+    public int Tolerate { get; init; }
+
     /// <summary>How often the cut may be tried before the job fails, at least 1.</summary>
     public int CutAttempts { get; init; } = 3;
 
@@ -54,6 +60,8 @@ public sealed record JobPlan
         if (Options.FreezeLimit <= TimeSpan.Zero) throw Wrong("the freeze limit is not above zero", "allow at least a second");
         if (Options.Downtime is { } downtime && (downtime <= TimeSpan.Zero || downtime > Options.FreezeLimit))
             throw Wrong("the downtime must be above zero and not above the freeze limit", "raise --freeze-limit, or lower --downtime");
+        if (Tolerate < 0 || (Tolerate > 0 && Tolerate >= Guests.Count))
+            throw Wrong($"{Tolerate} of {Guests.Count} guests may fail, which leaves none", "tolerate fewer guests than there are");
         if (CutAttempts < 1) throw Wrong("no attempt to cut is allowed", "allow at least one");
     }
 

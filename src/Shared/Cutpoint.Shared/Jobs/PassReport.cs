@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Cutpoint.Units;
 
 namespace Cutpoint.Jobs;
@@ -10,6 +11,10 @@ public sealed record PassReport
 
     /// <summary>True for the pass at the cut.</summary>
     public bool IsFinal { get; init; }
+
+    /// <summary>True for a pass made while others of the group were not so far; only the last one of a row is kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsAligning { get; init; }
 
     /// <summary>When it began.</summary>
     public DateTimeOffset StartedAt { get; init; }

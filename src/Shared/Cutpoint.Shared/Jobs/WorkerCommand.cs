@@ -9,6 +9,7 @@ namespace Cutpoint.Jobs;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(OpenGuest), "open-guest")]
 [JsonDerivedType(typeof(RunPass), "run-pass")]
+[JsonDerivedType(typeof(PrepareCut), "prepare-cut")]
 [JsonDerivedType(typeof(MakeCut), "make-cut")]
 [JsonDerivedType(typeof(ReleaseCut), "release-cut")]
 [JsonDerivedType(typeof(DrainGuest), "drain-guest")]
@@ -30,8 +31,21 @@ public sealed record OpenGuest(string JobId, string Guest, string Uri, CaptureOp
 /// <summary>One live pass with its votes. Answered by <see cref="PassFinished"/> or <see cref="GuestFailed"/>.</summary>
 /// <param name="JobId">The job.</param>
 /// <param name="Guest">Name of the guest.</param>
-/// <param name="Pass">Number of the pass; one more than the last.</param>
-public sealed record RunPass(string JobId, string Guest, uint Pass) : WorkerCommand(JobId, Guest);
+/// <param name="Pass">Number of the pass; above the last.</param>
+/// <param name="IsAligning">
+/// True for a pass that only keeps the rest small while another guest of the group is not so far: it begins after a rest, has no votes, and is given up
+/// when the next command comes before it has begun.
+/// </param>
+public sealed record RunPass(string JobId, string Guest, uint Pass, bool IsAligning = false) : WorkerCommand(JobId, Guest);
+
+/// <summary>
+/// Do everything that can be done before the stop, so that nothing stands between <see cref="MakeCut"/> and the stop. Answered by
+/// <see cref="CutPrepared"/> or <see cref="GuestFailed"/>.
+/// </summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Epoch">Which attempt, from 1.</param>
+public sealed record PrepareCut(string JobId, string Guest, int Epoch) : WorkerCommand(JobId, Guest);
 
 /// <summary>
 /// Stop the guest, secure its state, and hold it. Answered by <see cref="CutHeld"/>; the worker thaws by itself at the freeze limit.

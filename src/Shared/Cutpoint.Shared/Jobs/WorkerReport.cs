@@ -10,6 +10,7 @@ namespace Cutpoint.Jobs;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(GuestOpened), "guest-opened")]
 [JsonDerivedType(typeof(PassFinished), "pass-finished")]
+[JsonDerivedType(typeof(CutPrepared), "cut-prepared")]
 [JsonDerivedType(typeof(CutHeld), "cut-held")]
 [JsonDerivedType(typeof(CutEnded), "cut-ended")]
 [JsonDerivedType(typeof(GuestDrained), "guest-drained")]
@@ -39,6 +40,12 @@ public sealed record GuestOpened(
 /// <param name="Decision">What the votes amount to.</param>
 /// <param name="Report">The pass.</param>
 public sealed record PassFinished(string JobId, string Guest, VoteDecision Decision, PassReport Report) : WorkerReport(JobId, Guest);
+
+/// <summary>The guest runs, and nothing stands between it and its stop.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Epoch">The attempt.</param>
+public sealed record CutPrepared(string JobId, string Guest, int Epoch) : WorkerReport(JobId, Guest);
 
 /// <summary>The guest is stopped and its state is secured; it is held until the release.</summary>
 /// <param name="JobId">The job.</param>

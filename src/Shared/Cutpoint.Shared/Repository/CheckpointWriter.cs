@@ -77,6 +77,23 @@ public sealed class CheckpointWriter : IAsyncDisposable
         cancellation);
 
     /// <summary>
+    /// Says which of the guests the checkpoint is to hold, and in which order; until then it is all, in the order they were added. What was appended for
+    /// others becomes garbage.
+    /// </summary>
+    /// <param name="names">Names of guests that were added.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    public async ValueTask ChooseGuestsAsync(IReadOnlyList<string> names, CancellationToken cancellation) => await InTurnAsync(
+        () =>
+        {
+            List<GuestManifestBuilder> chosen = [.. names.Select(name => _guests.Find(guest => guest.Name == name)
+                ?? throw new ArgumentException($"No guest '{name}' was added.", nameof(names)))];
+            _guests.Clear();
+            _guests.AddRange(chosen);
+            return chosen.Count;
+        },
+        cancellation).ConfigureAwait(false);
+
+    /// <summary>
     /// Hands out the hash of every page the guest's manifest names so far, as they were taken over the stored octets, so that only pages which differ from
     /// them need be stored. Sections that are missing or whose head does not hold are taken out of the manifest: their pages count as never stored.
     /// </summary>

@@ -142,6 +142,15 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         return CheckpointSelection.Resolve(await ListAsync(cancellation).ConfigureAwait(false), text, Directory);
     }
 
+    /// <summary>What the job of a checkpoint noted about itself, as JSON.</summary>
+    /// <exception cref="SnapshotException">The checkpoint was forgotten meanwhile, or its commit record is damaged.</exception>
+    public string ReadRecord(CheckpointInfo checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        using var files = new PackFiles(Paths.Packs);
+        return ReadCommit(files, checkpoint).Record;
+    }
+
     /// <summary>Opens a checkpoint for reading.</summary>
     /// <exception cref="SnapshotException">It is gone, or its manifests are damaged.</exception>
     public ValueTask<CheckpointReader> OpenCheckpointAsync(CheckpointInfo checkpoint, CancellationToken cancellation)
@@ -158,11 +167,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
             if (registration is not null && !Catalog.PinCheckpoint(checkpoint.Id, registration.Id))
                 throw new SnapshotException(
                     ErrorCode.NotFound, $"checkpoint {checkpoint.Id} was forgotten meanwhile", "look at 'cutpoint list'");
-            var place = Catalog.FindCommit(checkpoint.Id);
-            var record = "";
-            var info = files.Read(
-                place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
-            if (info.Root != checkpoint.Root) throw Contradiction(checkpoint.Id, "commit record");
+            var (info, record) = ReadCommit(files, checkpoint);
             var guests = new List<GuestReader>();
             foreach (var guest in info.Guests)
             {
@@ -204,6 +209,14 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
                 IsPreflight = true,
             };
         }
+    }
+
+    private (CheckpointInfo Info, string Record) ReadCommit(PackFiles files, CheckpointInfo checkpoint)
+    {
+        var place = Catalog.FindCommit(checkpoint.Id);
+        var record = "";
+        var info = files.Read(place.Pack, pack => CommitFormat.Read(pack.ReadValue(place.Offset, place.Length), place.Offset, out record));
+        return info.Root == checkpoint.Root ? (info, record) : throw Contradiction(checkpoint.Id, "commit record");
     }
 
     private static SnapshotException Contradiction(Ulid checkpoint, string what) => new(

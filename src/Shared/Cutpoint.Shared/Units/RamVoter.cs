@@ -12,6 +12,7 @@ public sealed class RamVoter
     private TimeSpan? _before;
     private TimeSpan? _best;
     private int _helpless;
+    private uint _asked;
 
     /// <summary>Creates the voter of one save.</summary>
     public RamVoter(RamVoterOptions options)
@@ -23,11 +24,12 @@ public sealed class RamVoter
     /// <summary>How near the last vote was to being satisfied: 0 to 100.</summary>
     public int Percent { get; private set; }
 
-    /// <summary>Votes after a pass. Called once per pass, in order.</summary>
+    /// <summary>Votes after a pass. Called once per pass that counts, in order; passes between them need no vote.</summary>
     /// <param name="unit">The unit that votes.</param>
     /// <param name="pass">The pass.</param>
     public Vote Decide(UnitKey unit, RamPass pass)
     {
+        _asked++;
         var rest = pass.Rest ?? PredictRest(pass);
         _before = pass.Duration;
         var pause = rest is { } octets ? pass.Costs.Predict(octets) : (TimeSpan?)null;
@@ -53,7 +55,7 @@ public sealed class RamVoter
             if (_best is null || known < _best) _best = known;
             if (_helpless >= _options.Patience) return End($"{Text(known)} do not fit, and the last {_helpless} passes did not help");
         }
-        if (pass.Pass + 1 >= _options.MaxPasses) return End($"all {_options.MaxPasses} passes are used");
+        if (_asked >= _options.MaxPasses) return End($"all {_options.MaxPasses} passes are used");
         return (
             VoteDecision.AnotherPass,
             pause is { } over ? $"{Text(over)} exceed the budget of {Text(_options.Budget)}" : "how fast the guest writes is not known yet");

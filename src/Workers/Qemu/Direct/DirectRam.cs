@@ -23,6 +23,7 @@ internal sealed class DirectRam : IDisposable
     private readonly List<Block> _blocks = [];
     private readonly RamVoter _voter;
     private readonly int _shards;
+    private readonly double _contention;
     private readonly TimeProvider _time;
     private readonly TimeSpan _devices;
     private ICaptureSinks? _sinks;
@@ -37,7 +38,9 @@ internal sealed class DirectRam : IDisposable
     /// <param name="time">The clock.</param>
     public DirectRam(IEnumerable<SharedRam> files, CaptureOptions options, TimeSpan devices, TimeProvider time)
     {
-        _shards = Math.Clamp(Environment.ProcessorCount, 1, 16);
+        // The guests of a group look for dirty pages at the same time, on the same processors.
+        _shards = Math.Clamp(Environment.ProcessorCount / options.GroupSize, 1, 16);
+        _contention = Math.Max(1, (double)options.GroupSize * _shards / Environment.ProcessorCount);
         _time = time;
         _devices = devices;
         foreach (var file in files)
@@ -122,7 +125,8 @@ internal sealed class DirectRam : IDisposable
         Stop = StopAndContinue / 2,
         Continue = StopAndContinue / 2,
         Devices = _devices,
-        TrackerFloor = _blocks.Aggregate(TimeSpan.Zero, (sum, b) => sum + b.Reader.SearchTime + b.Tracker.Floor(b.Reader.DataBytes, _shards)),
+        TrackerFloor = _blocks.Aggregate(
+            TimeSpan.Zero, (sum, b) => sum + ((b.Reader.SearchTime + b.Tracker.Floor(b.Reader.DataBytes, _shards)) * _contention)),
         CutBuffer = _sinks?.CutBufferBytes ?? 0,
         CopyRate = CopyRate,
         SinkRate = _sinks?.SinkBytesPerSecond ?? 0,

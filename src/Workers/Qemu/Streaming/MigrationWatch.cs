@@ -30,8 +30,8 @@ internal sealed class MigrationWatch : IAsyncDisposable
     /// <summary>When the guest stopped, or null. QEMU stops it by itself when it is through with its passes.</summary>
     public DateTimeOffset? StoppedAt => TimeOf(ref _stoppedAt);
 
-    /// <summary>When the guest ran again, or null.</summary>
-    public DateTimeOffset? ResumedAt => TimeOf(ref _resumedAt);
+    /// <summary>When the guest ran again after its last stop, or null: an attempt to cut that was void has ended with a run of its own.</summary>
+    public DateTimeOffset? RanOnAt => TimeOf(ref _resumedAt) is { } at && StoppedAt is { } stop && at > stop ? at : null;
 
     /// <summary>True when the stream is complete.</summary>
     public bool IsCompleted => Status == "completed";

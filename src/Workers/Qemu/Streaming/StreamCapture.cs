@@ -15,10 +15,10 @@ namespace Cutpoint.Workers.Qemu.Streaming;
 /// <item>stop: the guest stands still while all of it is drained.</item>
 /// <item>background: QEMU write-protects the memory within milliseconds and sends that instant while the guest runs on.</item>
 /// </list>
-/// A stream serves one cut. After one that failed, be it half read or to its end, the guest has run on without it, so the next attempt begins a new stream;
-/// pages it brings again cost their comparison only.
+/// In a group a background snapshot is begun at the release of a guest that was stopped before, since QEMU lets the guest run by itself; passes are held as
+/// told at <see cref="HoldAsync"/>. An attempt that is void ends its stream, and the next one begins with another.
 /// </summary>
-internal sealed class StreamCapture : IGuestCapture
+internal sealed partial class StreamCapture : IGuestCapture
 {
     private const string StreamName = "cutpoint-stream";
     private const int SocketBuffer = 4 << 20;
@@ -37,9 +37,9 @@ internal sealed class StreamCapture : IGuestCapture
     private long _passStarted;
     private (long Pages, long Octets) _before;
     private QemuMigration? _migration;
+    private int _passes;
+    private bool _isBegun;
     private bool _wasReleased;
-    private uint _firstPass;
-    private bool _isSpent;
 
     /// <summary>Takes over a session that has changed nothing yet.</summary>
     public StreamCapture(QemuSession session, QemuInspection inspection, CaptureOptions options, StreamStrategy strategy, TimeProvider time)
@@ -106,28 +106,33 @@ internal sealed class StreamCapture : IGuestCapture
                 ? new Dictionary<string, bool> { ["background-snapshot"] = true }
                 : new Dictionary<string, bool> { ["pause-before-switchover"] = Strategy is CaptureStrategy.Precopy },
             cancellation);
-        // No limit; by default QEMU sends no more than 128 MiB/s. When the rest fits the pause by its own reckoning it stops the guest by itself.
+        // No limit; by default QEMU sends no more than 128 MiB/s. When the rest fits the pause by its own reckoning it stops the guest by itself, which it
+        // must not as long as it can be kept from it when others are to be stopped at the same time.
+        var downtime = IsHeld ? 1 : (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000);
         await _session.SetParametersAsync(
-            new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000) },
-            cancellation);
+            new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = downtime }, cancellation);
         await OpenStreamAsync(cancellation);
     }
 
     /// <inheritdoc/>
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
     {
-        await ReopenStreamAsync(cancellation);
-        _isSpent = true;
-        if (Strategy is CaptureStrategy.Background)
+        if (Strategy is CaptureStrategy.Background && !_options.IsInGroup)
         {
-            await _session.MigrateAsync(StreamName, cancellation);
+            await BeginStreamAsync(cancellation);
             await _watch!.WaitAsync(() => _watch.StoppedAt is not null || _watch.HasFailed, cancellation);
             return new CutStamp(_watch.StoppedAt ?? throw await FailureAsync());
+        }
+        if (IsHeld)
+        {
+            await EndHoldAsync();
+            CheckHeld();
         }
         _sinks!.Expect(_migration?.Remaining ?? PassBytes);
         if (!WasRunning) return new CutStamp(_time.GetUtcNow());
         var stopped = await _session.StopAsync(cancellation);
         if (stopped is { } at) return new CutStamp(at);
+        if (IsHeld) throw TooEarly();
         // QEMU was first: it is through with its passes and has stopped the guest by itself.
         await _watch!.WaitAsync(() => _watch.StoppedAt is not null || _watch.HasFailed, cancellation);
         return new CutStamp(_watch.StoppedAt ?? throw await FailureAsync());
@@ -138,16 +143,25 @@ internal sealed class StreamCapture : IGuestCapture
     {
         if (Strategy is CaptureStrategy.Background)
         {
+            if (_options.IsInGroup && !_isBegun) await BeginStreamAsync(CancellationToken.None);
             // QEMU makes the guest run by itself as soon as its memory is protected.
             using var limit = new CancellationTokenSource(_options.FreezeLimit, _time);
-            await _watch!.WaitAsync(() => _watch.ResumedAt is not null || _watch.HasFailed, limit.Token);
-            return new CutStamp(_watch.ResumedAt ?? throw await FailureAsync());
+            await _watch!.WaitAsync(() => _watch.RanOnAt is not null || _watch.HasFailed, limit.Token);
+            return new CutStamp(_watch.RanOnAt ?? throw await FailureAsync());
         }
-        // A stream nobody reads to its end any more: QEMU may hang in a write to it under its main lock, and would not hear of the thaw.
-        if (_watch is { IsCompleted: false }) _pump!.Abandon();
         if (!WasRunning || !run) return null;
         return new CutStamp(await _session.ContinueAsync() ?? throw new SnapshotException(
             ErrorCode.Failed, $"guest {Description.Name} ran again before it was released", "take it again") { IsTransient = true });
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<CutStamp?> VoidAsync()
+    {
+        // A background snapshot is not cancelled; QEMU lets the guest run soon, and writes on into its file.
+        if (Strategy is CaptureStrategy.Background && _isBegun) return await ThawAsync(run: true);
+        if (_isBegun) await EndStreamAsync();
+        if (!WasRunning) return null;
+        return await _session.ContinueAsync() is { } at ? new CutStamp(at) : null;
     }
 
     /// <inheritdoc/>
@@ -170,6 +184,7 @@ internal sealed class StreamCapture : IGuestCapture
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await EndHoldAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The session first: it ends the migration, and a socket that closed before would make QEMU call it failed. A snapshot in a file goes on to its end.
         await _session.DisposeAsync();
         await CloseStreamAsync();
@@ -177,6 +192,7 @@ internal sealed class StreamCapture : IGuestCapture
 
     private UnitCallbacks Callbacks() => new()
     {
+        LivePrepare = async (_, cancellation) => await RenewStreamAsync(cancellation),
         LiveExecute = async (_, pass, cancellation) =>
         {
             await PassAsync(pass, cancellation);
@@ -186,9 +202,72 @@ internal sealed class StreamCapture : IGuestCapture
         SaveExecute = async (_, cancellation) => await DrainAsync(cancellation),
     };
 
-    /// <summary>Gives QEMU what it will write to, and gets ready to read; the migration begins later.</summary>
+    private async Task PassAsync(uint pass, CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
+        _passStarted = _time.GetTimestamp();
+        if (IsHeld) await HoldAsync(pass, either.Token);
+        else await StreamAsync(pass, () => _watch!.Passes >= _passes + 2, either.Token);
+        if (_isBegun) _passes++;
+    }
+
+    /// <summary>Moves the stream until QEMU has stopped the guest by itself, or as far as is wanted.</summary>
+    private async Task StreamAsync(uint pass, Func<bool> enough, CancellationToken cancellation)
+    {
+        _before = (_pages!.PageCount, _pump!.Octets);
+        _pages.Pass = pass;
+        if (!_isBegun) await BeginStreamAsync(cancellation);
+        await _pump.RunAsync(() => enough() || _watch!.StoppedAt is not null || _watch.HasFailed, cancellation);
+        if (_watch!.HasFailed) throw await FailureAsync();
+        await _pages.EmitAllAsync(cancellation);
+        _migration = await _session.QueryMigrationAsync(cancellation);
+    }
+
+    private async Task<Vote> VoteAsync(SaveContext context, uint pass, CancellationToken cancellation)
+    {
+        var duration = _time.GetElapsedTime(_passStarted);
+        var octets = _pump!.Octets - _before.Octets;
+        var costs = _strategy.Costs with
+        {
+            CutBuffer = _sinks!.CutBufferBytes,
+            // What the stream brought in this pass, or could not bring because the sink was slower.
+            CopyRate = Math.Max(octets / Math.Max(duration.TotalSeconds, 0.001), _strategy.Costs.CopyRate),
+            SinkRate = _sinks.SinkBytesPerSecond ?? 0,
+        };
+        _sinks.Expect(Rest);
+        var vote = _voter.Decide(
+            context.Unit.Key, new RamPass(pass, _pages!.PageCount - _before.Pages, octets, duration, costs) { Rest = IsRestKnown ? Rest : null });
+        context.ReportPercent(_voter.Percent);
+        cancellation.ThrowIfCancellationRequested();
+        return _watch!.StoppedAt is null || vote.Decision is VoteDecision.Done
+            ? vote
+            : vote with { Decision = VoteDecision.Done, Reason = "QEMU's own passes are over and it has stopped the guest" };
+    }
+
+    /// <summary>The final pass: everything to the end of the stream. Reads without pause, since QEMU writes the end under its main lock.</summary>
+    private async Task DrainAsync(CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
+        _pages!.Pass = UnitRegistration.FinalPass;
+        if (!_isBegun) await BeginStreamAsync(either.Token);
+        while (!_watch!.IsCompleted)
+        {
+            await _pump!.RunAsync(() => _watch.IsCompleted || _watch.HasFailed || IsHeldBeforeSwitchover, either.Token);
+            if (_watch.HasFailed) throw await FailureAsync();
+            if (!IsHeldBeforeSwitchover) continue;
+            _wasReleased = true;
+            await _session.ContinueMigrationAsync(either.Token);
+        }
+        _pump!.Finish();
+        await _pump.RunAsync(static () => false, either.Token);
+        await _pages.EmitAllAsync(either.Token);
+        _devices = _pump.Complete();
+    }
+
+    /// <summary>Makes the stream of an attempt and hands QEMU its end; nothing flows yet.</summary>
     private async Task OpenStreamAsync(CancellationToken cancellation)
     {
+        (_passes, _isBegun, _wasReleased, _migration, _devices) = (0, false, false, null, null);
         _watch = new MigrationWatch(_session.Monitor);
         _pages = new StreamPages(Description.Blocks, _sinks!, 0);
         if (Strategy is CaptureStrategy.Background)
@@ -208,80 +287,34 @@ internal sealed class StreamCapture : IGuestCapture
         }
     }
 
-    /// <summary>Begins a new stream if a cut has had the last one.</summary>
-    /// <returns>True when it did.</returns>
-    private async Task<bool> ReopenStreamAsync(CancellationToken cancellation)
+    private async Task BeginStreamAsync(CancellationToken cancellation)
     {
-        if (!_isSpent) return false;
-        await _session.CancelMigrationAsync(cancellation);
-        // Its last word must not be taken for one of the next migration.
-        await _watch!.WaitAsync(() => _watch.Status is "none" or "completed" or "failed" or "cancelled", cancellation);
-        await CloseStreamAsync();
-        (_isSpent, _wasReleased, _devices, _migration) = (false, false, null, null);
-        await OpenStreamAsync(cancellation);
-        return true;
+        await _session.MigrateAsync(StreamName, cancellation);
+        _isBegun = true;
     }
 
-    private async ValueTask CloseStreamAsync()
+    /// <summary>An attempt begins. A stream that was begun by the one before tells of another instant.</summary>
+    private async Task RenewStreamAsync(CancellationToken cancellation)
+    {
+        if (_isBegun) await EndStreamAsync();
+        if (_pump is null) await OpenStreamAsync(cancellation);
+    }
+
+    /// <summary>Ends a migration under way; QEMU lets a guest run on that it has stopped by itself.</summary>
+    private async Task EndStreamAsync()
+    {
+        // Its reader first: QEMU may be writing the end of the stream under its main lock, and would answer nobody before somebody reads it. A background
+        // snapshot ends by itself, in its file.
+        if (Strategy is not CaptureStrategy.Background) _pump?.Dispose();
+        await _session.CancelMigrationAsync(CancellationToken.None);
+        await CloseStreamAsync();
+    }
+
+    private async Task CloseStreamAsync()
     {
         _pump?.Dispose();
         if (_watch is not null) await _watch.DisposeAsync();
-        (_pump, _watch) = (null, null);
-    }
-
-    private async Task PassAsync(uint pass, CancellationToken cancellation)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
-        if (await ReopenStreamAsync(either.Token)) _firstPass = pass;
-        _passStarted = _time.GetTimestamp();
-        _before = (_pages!.PageCount, _pump!.Octets);
-        _pages.Pass = pass;
-        if (_watch!.Status == "none" && _watch.Passes == 0) await _session.MigrateAsync(StreamName, either.Token);
-        await _pump.RunAsync(() => _watch.Passes >= pass - _firstPass + 2 || _watch.StoppedAt is not null || _watch.HasFailed, either.Token);
-        if (_watch.HasFailed) throw await FailureAsync();
-        await _pages.EmitAllAsync(either.Token);
-        _migration = await _session.QueryMigrationAsync(either.Token);
-    }
-
-    private async Task<Vote> VoteAsync(SaveContext context, uint pass, CancellationToken cancellation)
-    {
-        var duration = _time.GetElapsedTime(_passStarted);
-        var octets = _pump!.Octets - _before.Octets;
-        var costs = _strategy.Costs with
-        {
-            CutBuffer = _sinks!.CutBufferBytes,
-            // What the stream brought in this pass, or could not bring because the sink was slower.
-            CopyRate = Math.Max(octets / Math.Max(duration.TotalSeconds, 0.001), _strategy.Costs.CopyRate),
-            SinkRate = _sinks.SinkBytesPerSecond ?? 0,
-        };
-        _sinks.Expect(_migration!.Remaining);
-        var vote = _voter.Decide(
-            context.Unit.Key, new RamPass(pass, _pages!.PageCount - _before.Pages, octets, duration, costs) { Rest = _migration.Remaining });
-        context.ReportPercent(_voter.Percent);
-        cancellation.ThrowIfCancellationRequested();
-        return _watch!.StoppedAt is null || vote.Decision is VoteDecision.Done
-            ? vote
-            : vote with { Decision = VoteDecision.Done, Reason = "QEMU's own passes are over and it has stopped the guest" };
-    }
-
-    /// <summary>The final pass: everything to the end of the stream. Reads without pause, since QEMU writes the end under its main lock.</summary>
-    private async Task DrainAsync(CancellationToken cancellation)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
-        _pages!.Pass = UnitRegistration.FinalPass;
-        if (Strategy is CaptureStrategy.Stop) await _session.MigrateAsync(StreamName, either.Token);
-        while (!_watch!.IsCompleted)
-        {
-            await _pump!.RunAsync(() => _watch.IsCompleted || _watch.HasFailed || IsHeldBeforeSwitchover, either.Token);
-            if (_watch.HasFailed) throw await FailureAsync();
-            if (!IsHeldBeforeSwitchover) continue;
-            _wasReleased = true;
-            await _session.ContinueMigrationAsync(either.Token);
-        }
-        _pump!.Finish();
-        await _pump.RunAsync(static () => false, either.Token);
-        await _pages.EmitAllAsync(either.Token);
-        _devices = _pump.Complete();
+        (_pump, _watch, _isBegun) = (null, null, false);
     }
 
     private bool IsHeldBeforeSwitchover => !_wasReleased && _watch!.Status == "pre-switchover";

@@ -12,7 +12,9 @@ namespace Cutpoint.Workers.Qemu.Streaming;
 internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, PauseModel Costs)
 {
     private const string BackgroundSnapshot = "background-snapshot";
-    private const double StreamRate = 1e9;
+    /// <summary>Octets per second a stream brings, by a safe margin.</summary>
+    public const double StreamRate = 1e9;
+
     private const double GiB = 1L << 30;
     private static readonly TimeSpan Call = TimeSpan.FromMilliseconds(1);
 
@@ -42,6 +44,8 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
                 return Stop(inspection, process, "as asked");
             default:
                 if (paused) return Stop(inspection, process, "the guest is paused, so one pass has everything");
+                if (asked.IsInGroup && !staysStopped && CanWriteProtect(inspection, process))
+                    return Background(inspection, "the guest's RAM comes in its own stream, and its pause depends on nobody else in the group");
                 if (inspection.LosesWrites is not { } losing) return Precopy(inspection, "the guest's RAM comes in its own stream");
                 return IsBackgroundPossible(inspection, process, asked) ? Background(inspection, losing) : Stop(inspection, process, losing);
         }

@@ -1,0 +1,138 @@
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Tests;
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Reference;
+using Cutpoint.Workers.Tests.Qemu;
+
+namespace Cutpoint.Workers.Tests.Capture;
+
+/// <summary>What a worker does for a guest that is one of several.</summary>
+public sealed class GroupCaptureTests
+{
+    private static readonly CaptureOptions InGroup = new() { GroupSize = 2 };
+
+    [Fact]
+    public async Task An_aligning_pass_rests_before_it_begins_and_has_no_votes()
+    {
+        var time = new ManualTime();
+        using var driver = new ReferenceDriver(time);
+        await using var run = await CaptureRun.StartAsync(driver, time);
+        await run.AskAsync<GuestOpened>(new OpenGuest("j", "g", "reference:a?ram=8MiB", InGroup, "zstd"));
+        await run.AskAsync<PassFinished>(new RunPass("j", "g", 0));
+        var aligned = run.AskAsync<PassFinished>(new RunPass("j", "g", 1, IsAligning: true));
+        for (var rest = 0; !aligned.IsCompleted; rest++)
+        {
+            Assert.True(rest < 1000, "the pass never begins");
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Yield();
+        }
+        Assert.True((await aligned).Report.IsAligning);
+        Assert.Empty((await aligned).Report.Votes);
+    }
+
+    [Fact]
+    public async Task An_aligning_pass_that_has_not_begun_gives_way_to_the_next_command()
+    {
+        var time = new ManualTime();
+        using var driver = new ReferenceDriver(time);
+        await using var run = await CaptureRun.StartAsync(driver, time);
+        await run.AskAsync<GuestOpened>(new OpenGuest("j", "g", "reference:a?ram=8MiB", InGroup, "zstd"));
+        await run.AskAsync<PassFinished>(new RunPass("j", "g", 0));
+        await run.SendAsync(new RunPass("j", "g", 1, IsAligning: true));
+        var common = await run.AskAsync<PassFinished>(new RunPass("j", "g", 2));
+        Assert.Equal(2u, common.Report.Pass);
+        Assert.NotEmpty(common.Report.Votes);
+        time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(1, (await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", 1))).Epoch);
+    }
+
+    [Fact]
+    public async Task No_final_pass_begins_before_the_last_guest_of_the_job_stands_still()
+    {
+        using var driver = new ReferenceDriver(TimeProvider.System);
+        await using var run = await PreparedAsync(driver);
+        await run.SendAsync(new MakeCut("j", "a", 1));
+        var held = run.NextAsync<CutHeld>();
+        while (driver.Guest(GuestUri.Parse("reference:a")).IsRunning) await Task.Yield();
+        Assert.False(held.IsCompleted);
+        await run.SendAsync(new MakeCut("j", "b", 1));
+        Assert.Equal(["a", "b"], new[] { (await held).Guest, (await run.NextAsync<CutHeld>()).Guest }.Order());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_guest_that_is_not_stopped_after_all_keeps_nobody_waiting(bool fails)
+    {
+        using var driver = new ReferenceDriver(TimeProvider.System);
+        await using var run = await PreparedAsync(driver);
+        await run.SendAsync(new MakeCut("j", "a", 1));
+        if (fails)
+        {
+            driver.Guest(GuestUri.Parse("reference:b")).Kill();
+            await run.SendAsync(new MakeCut("j", "b", 1));
+        }
+        else
+        {
+            await run.SendAsync(new CloseGuest("j", "b", Keep: false));
+        }
+        List<string> said = [];
+        for (var i = 0; i < 2; i++) said.Add((await run.NextAnyAsync()).GetType().Name);
+        Assert.Equal([nameof(CutHeld), fails ? nameof(GuestFailed) : nameof(GuestClosed)], said.Order());
+    }
+
+    /// <summary>Against a real QEMU: it stands still until the release, a void attempt leaves it running, and another one is whole.</summary>
+    [Theory]
+    [InlineData(CaptureStrategy.Precopy)]
+    [InlineData(CaptureStrategy.Background)]
+    [InlineData(CaptureStrategy.Stop)]
+    public async Task A_guest_read_by_its_stream_is_held_until_the_release_and_can_be_cut_again(CaptureStrategy strategy)
+    {
+        await using var guest = await ToyGuest.StartAsync("-m", "16392K");
+        var time = new ManualTime();
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System), time);
+        var options = InGroup with { Strategy = strategy, Transport = CaptureTransport.Stream, FreezeLimit = TimeSpan.FromSeconds(30) };
+        await run.AskAsync<GuestOpened>(new OpenGuest("j", "g", $"qemu:{guest.Socket}", options, "zstd"));
+        await PassAsync(0);
+        await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", 1));
+        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 1));
+        var counter = guest.Counter;
+        time.Advance(options.FreezeLimit);
+        Assert.False((await run.NextAsync<CutEnded>()).Cut.HeldUntilRelease);
+        Assert.InRange(guest.Counter, counter, counter + 1);
+        await guest.WaitUntilItCountsAsync();
+
+        await PassAsync(1);
+        await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", 2));
+        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 2));
+        var ended = await run.AskAsync<CutEnded>(new ReleaseCut("j", "g", 2));
+        Assert.True(ended.Cut.HeldUntilRelease);
+        Assert.True(ended.Cut.StoppedAt < ended.Cut.ThawedAt);
+        await run.AskAsync<GuestDrained>(new DrainGuest("j", "g"));
+        Assert.Null((await run.CloseAsync(keep: true)).Trouble);
+        await guest.WaitUntilItCountsAsync();
+        Assert.Equal(0, await guest.VerifyAsync());
+
+        async Task PassAsync(uint pass)
+        {
+            if (strategy is not CaptureStrategy.Precopy) return;
+            // One more than a lone guest would need: it is held in the first.
+            await run.AskAsync<PassFinished>(new RunPass("j", "g", pass * 2));
+            await run.AskAsync<PassFinished>(new RunPass("j", "g", (pass * 2) + 1));
+        }
+    }
+
+    /// <summary>Two guests with nothing between them and their stop.</summary>
+    private static async Task<CaptureRun> PreparedAsync(ReferenceDriver driver)
+    {
+        var run = await CaptureRun.StartAsync(driver);
+        foreach (var guest in (string[])["a", "b"])
+        {
+            await run.AskAsync<GuestOpened>(new OpenGuest("j", guest, $"reference:{guest}?ram=8MiB", InGroup, "zstd"));
+            await run.AskAsync<PassFinished>(new RunPass("j", guest, 0));
+            await run.AskAsync<CutPrepared>(new PrepareCut("j", guest, 1));
+        }
+        return run;
+    }
+}
