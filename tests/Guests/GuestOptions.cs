@@ -46,6 +46,9 @@ public sealed record GuestOptions
     /// <summary>MiB read from the disk at boot and kept.</summary>
     public int FillMiB { get; init; }
 
+    /// <summary>What the guest does on the network of its first card: 1 asks, 2 answers, 0 nothing.</summary>
+    public int Talk { get; init; }
+
     /// <summary>Further arguments of QEMU.</summary>
     public IReadOnlyList<string> Extra { get; init; } = [];
 
@@ -53,7 +56,7 @@ public sealed record GuestOptions
     public IReadOnlyList<string> Arguments(string directory)
     {
         // no_timer_check: on a busy host the timer of an emulated machine may be late, and the kernel would take it for broken.
-        var append = $"console=ttyS0 panic=-1 quiet loglevel=1 no_timer_check cp.arena={ArenaMiB} cp.rate={PagesPerSecond} cp.fill={FillMiB}";
+        var append = $"console=ttyS0 panic=-1 quiet loglevel=1 no_timer_check cp.arena={ArenaMiB} cp.rate={PagesPerSecond} cp.fill={FillMiB} cp.talk={Talk}";
         List<string> arguments =
         [
             "-accel", Accelerator, "-m", $"{RamKiB}K", "-smp", $"{Cpus}",

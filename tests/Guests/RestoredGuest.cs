@@ -22,12 +22,15 @@ public sealed class RestoredGuest : IAsyncDisposable
     public SerialLog Serial { get; }
 
     /// <summary>From what <c>restore --json</c> prints.</summary>
-    public static RestoredGuest From(JsonNode restored)
-    {
-        var guest = restored["guests"]![0]!;
-        var monitor = (string)guest["monitor"]!;
-        return new RestoredGuest((int)guest["process"]!, monitor, Path.Combine(Path.GetDirectoryName(monitor)!, "serial"));
-    }
+    public static RestoredGuest From(JsonNode restored) => AllFrom(restored)[0];
+
+    /// <summary>Every guest, from what <c>restore --json</c> prints.</summary>
+    public static IReadOnlyList<RestoredGuest> AllFrom(JsonNode restored) =>
+        [.. restored["guests"]!.AsArray().Select(guest =>
+        {
+            var monitor = (string)guest!["monitor"]!;
+            return new RestoredGuest((int)guest["process"]!, monitor, Path.Combine(Path.GetDirectoryName(monitor)!, "serial"));
+        })];
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

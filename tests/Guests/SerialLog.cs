@@ -30,6 +30,15 @@ public sealed class SerialLog(string path)
         [.. Lines.Where(line => line.StartsWith("WRONG", StringComparison.Ordinal) || line.StartsWith("KERNEL", StringComparison.Ordinal)
             || line.Contains("panic", StringComparison.Ordinal) || (line.StartsWith("COUNT", StringComparison.Ordinal) && Field(line, "wrong=") != 0))];
 
+    /// <summary>How far the guest is in its talk with another: the number of that name in the last line about it, or in the first; 0 before there is one.</summary>
+    /// <param name="name">"asked", "answered" or "heard".</param>
+    /// <param name="first">True for the first line.</param>
+    public long Talked(string name, bool first = false)
+    {
+        var talk = Lines.Where(line => line.StartsWith("TALK ", StringComparison.Ordinal)).ToList();
+        return talk.Count == 0 ? 0 : Field(first ? talk[0] : talk[^1], name + "=");
+    }
+
     /// <summary>Waits until the guest has counted so many seconds in this file, whatever the numbers.</summary>
     /// <exception cref="TimeoutException">It has not, though a minute more than that has passed.</exception>
     public async Task WaitForCountsAsync(int lines, CancellationToken cancellation)

@@ -41,7 +41,7 @@ else
     cp "$(readlink -f "$(command -v busybox)")" root/bin/busybox
 fi
 # In the order of their needs.
-for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk qemu_fw_cfg; do
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk failover net_failover virtio_net qemu_fw_cfg; do
     file=$(find kernel -name "$module.ko*" | head -n 1)
     case "$file" in
         '') continue ;;

@@ -26,6 +26,7 @@ internal sealed class GuestLoad(
 
     private readonly bool _shared = options.SharedMemory ?? RamPlacement.NeedsSharedMemory(guest.Description);
     private RunDirectory? _run;
+    private IReadOnlyDictionary<string, string> _peers = new Dictionary<string, string>();
     private GuestImage? _image;
     private QemuIncoming? _machine;
     private RestoreTransport _transport;
@@ -35,12 +36,27 @@ internal sealed class GuestLoad(
 
     private bool IsToRun => Description.WasRunning && !options.Paused;
 
-    /// <summary>Loads the guest; it stands still afterwards.</summary>
-    public async Task LoadAsync(CancellationToken cancellation)
+    /// <summary>
+    /// Finds out whether the guest can be started, and gives it a directory: its sockets and those it connects to are known from here on. Null when somebody
+    /// else has started its QEMU.
+    /// </summary>
+    public QemuLaunchPlan? Prepare()
     {
         // The stream's own demands first, so that a guest that is none of QEMU's is refused before anything is started.
         _ = QemuStoredState.ConfigurationOf(Description);
         Report(RestoreStep.Preparing, 0, 0);
+        if (options.Target is not null) return null;
+        _run = RunDirectory.Create(repository.Directory, time);
+        CheckSocketPath(_run.Path);
+        return QemuCommandLine.Plan(Description, new Dictionary<string, string>(), LaunchOptions(_run));
+    }
+
+    /// <summary>Loads the guest; it stands still afterwards.</summary>
+    /// <param name="peers">New paths of the sockets other guests of this restore listen on, by their old ones.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    public async Task LoadAsync(IReadOnlyDictionary<string, string> peers, CancellationToken cancellation)
+    {
+        _peers = peers;
         if (options.Target is { } target)
         {
             await ConnectAsync(target, cancellation);
@@ -53,11 +69,10 @@ internal sealed class GuestLoad(
                 ErrorCode.Incompatible, $"QEMU cannot be given the RAM of guest {Description.Name} as a file: its recorded command line names none",
                 "leave the transport to Cutpoint") { IsPreflight = true };
         }
-        _run = RunDirectory.Create(repository.Directory, time);
-        CheckSocketPath(_run.Path);
+        var run = _run ?? throw new InvalidOperationException("the guest is not prepared");
         _transport = blocks.Count > 0 ? RestoreTransport.Direct : RestoreTransport.Stream;
-        if (blocks.Count > 0) await LoadDirectAsync(_run, blocks, cancellation);
-        else await LoadStreamAsync(await LaunchAsync(_run, new Dictionary<string, string>(), cancellation), cancellation);
+        if (blocks.Count > 0) await LoadDirectAsync(run, blocks, cancellation);
+        else await LoadStreamAsync(await LaunchAsync(run, new Dictionary<string, string>(), cancellation), cancellation);
     }
 
     /// <summary>Lets the guest run, if it is to.</summary>
@@ -164,9 +179,12 @@ internal sealed class GuestLoad(
     }
 
     private Task<QemuIncoming> LaunchAsync(RunDirectory run, IReadOnlyDictionary<string, string> ramFiles, CancellationToken cancellation) =>
-        QemuIncoming.LaunchAsync(
-            Description, ramFiles,
-            new QemuLaunchOptions { Directory = run.Path, SharedMemory = _shared, Paths = options.Paths, Program = options.Program, Time = time }, cancellation);
+        QemuIncoming.LaunchAsync(Description, ramFiles, LaunchOptions(run), cancellation);
+
+    private QemuLaunchOptions LaunchOptions(RunDirectory run) => new()
+    {
+        Directory = run.Path, SharedMemory = _shared, Paths = options.Paths, Peers = _peers, Program = options.Program, Time = time,
+    };
 
     private bool ReturnsMemory() =>
         guest.Devices.Any(device => MemoryReturningDevices.Any(name => device.Unit.Name.EndsWith(name, StringComparison.Ordinal)));

@@ -28,11 +28,9 @@ public static class RestoreJob
         try
         {
             foreach (var reader in readers)
-            {
-                var load = new GuestLoad(repository, await StoredGuest.LoadAsync(reader, cancellation), options, time, progress);
-                loads.Add(load);
-                await load.LoadAsync(cancellation);
-            }
+                loads.Add(new GuestLoad(repository, await StoredGuest.LoadAsync(reader, cancellation), options, time, progress));
+            var sockets = new GroupSockets(loads.Select(load => load.Prepare()));
+            foreach (var number in sockets.Order) await loads[number].LoadAsync(sockets.Moved, cancellation);
             cancellation.ThrowIfCancellationRequested();
             // Together, so that guests which talk to each other miss each other as briefly as can be.
             await Task.WhenAll(loads.Select(load => load.ContinueAsync(cancellation)));

@@ -6,12 +6,19 @@
 //   WRONG page=N word=N                              a page does not hold what was written to it
 //   KERNEL <priority> text                           the kernel logged an error or worse
 //   FILLED mib=N                                     cp.fill MiB were read from the disk and are kept
+//   TALK asked=N answered=N heard=N                  with every COUNT line, when cp.talk says so
+//   WRONG ask|answer ...                             a message that cannot be, judging by what this guest knows of the other
 //
-// Kernel command line: cp.arena=MiB (default 16), cp.rate=pages rewritten per second (default 1000), cp.fill=MiB read from /dev/vda (default 0).
+// Kernel command line: cp.arena=MiB (default 16), cp.rate=pages rewritten per second (default 1000), cp.fill=MiB read from /dev/vda (default 0),
+// cp.talk=1 to ask or 2 to answer (default 0: neither).
+//
+// Two guests talk in numbered frames over eth0: one asks n, the other answers n, and only then comes the ask for n + 1; an ask without an answer is
+// repeated, for frames get lost. Frames keep their order, so each side knows what the other can have said. When the two are set back to states that were
+// never there together, one of them hears of a message that was never sent, or misses one it was told of, and says so.
 
 typedef unsigned long u64;
 
-enum { Read = 0, Write = 1, Open = 2, Seek = 8, Map = 9, Sleep = 35, Exit = 60, Clock = 228 };
+enum { Read = 0, Write = 1, Open = 2, Poll = 7, Seek = 8, Map = 9, Control = 16, Sleep = 35, Socket = 41, Bind = 49, Exit = 60, Clock = 228 };
 enum { ReadOnly = 0, NonBlocking = 04000, Direct = 040000, SeekEnd = 2, Words = 512, TicksPerSecond = 100 };
 
 static long call(long number, long a, long b, long c, long d, long e, long f)
@@ -170,6 +177,91 @@ static void fill_from_disk(u64 mib)
     flush();
 }
 
+enum { PacketFamily = 17, RawNonBlocking = 3 | 04000, FrameType = 0xb588, InterfaceIndex = 0x8933, Asks = 1, Answers = 2, FrameSize = 60 };
+
+struct frame
+{
+    unsigned char to[6], from[6];
+    unsigned short type;
+    unsigned char kind, number[8], filling[37];
+};
+
+static u64 talk, asked, answered, heard, repeat_at;
+static int network;
+
+static void join_network(void)
+{
+    struct { char name[16]; int index; char rest[20]; } request = { "eth0", 0, { 0 } };
+    struct { unsigned short family, protocol; int index; char rest[12]; } address = { PacketFamily, FrameType, 0, { 0 } };
+    network = call(Socket, PacketFamily, RawNonBlocking, FrameType, 0, 0, 0);
+    if (call(Control, network, InterfaceIndex, (long)&request, 0, 0, 0) < 0)
+    {
+        text("no eth0");
+        flush();
+        call(Exit, 1, 0, 0, 0, 0, 0);
+    }
+    address.index = request.index;
+    call(Bind, network, (long)&address, 20, 0, 0, 0);
+}
+
+static void say(unsigned char kind, u64 n)
+{
+    struct frame frame = { { 255, 255, 255, 255, 255, 255 }, { 0x52, 0x54, 0, 0, 0, kind }, FrameType, kind, { 0 }, { 0 } };
+    for (int i = 0; i < 8; i++) frame.number[i] = n >> 8 * i;
+    call(Write, network, (long)&frame, FrameSize, 0, 0, 0);
+}
+
+static void ask(u64 n, u64 now)
+{
+    asked = n;
+    repeat_at = now + 50000000;
+    say(Asks, n);
+}
+
+static void wrong_message(const char *what, u64 n, const char *known, u64 value)
+{
+    wrong++;
+    number(what, n);
+    number(known, value);
+    flush();
+}
+
+static void hear(const struct frame *frame, u64 now)
+{
+    u64 n = 0;
+    for (int i = 7; i >= 0; i--) n = n << 8 | frame->number[i];
+    if (talk == Answers && frame->kind == Asks)
+    {
+        if (n > heard + 1) wrong_message("WRONG ask ", n, ": the one before was never answered here, the last was ", heard);
+        if (n < heard) wrong_message("WRONG ask ", n, ": one was heard that the other has not sent, ", heard);
+        heard = n;
+        say(Answers, n);
+    }
+    if (talk == Asks && frame->kind == Answers)
+    {
+        if (n > asked) wrong_message("WRONG answer ", n, ": it was not asked for yet, the last was ", asked);
+        if (n != asked) return;
+        answered = n;
+        ask(n + 1, now);
+    }
+}
+
+// Talks until then.
+static void talk_until(u64 end)
+{
+    for (;;)
+    {
+        struct { int file; short wanted, got; } ready = { network, 1, 0 };
+        struct frame frame;
+        u64 now = nanoseconds();
+        if (talk == Asks && now >= repeat_at) ask(asked ? asked : 1, now);
+        if (now >= end) return;
+        if (call(Poll, (long)&ready, 1, (end - now) / 1000000 + 1, 0, 0, 0) <= 0) continue;
+        while (call(Read, network, (long)&frame, sizeof frame, 0, 0, 0) >= FrameSize)
+            if (frame.type == FrameType) hear(&frame, now);
+    }
+}
+
 __attribute__((noreturn, used)) static void run(void)
 {
     static char commandLine[2048];
@@ -181,6 +273,8 @@ __attribute__((noreturn, used)) static void run(void)
     for (u64 i = 0; i < pages; i++) rewrite(i, 1);
     int log = call(Open, (long)"/dev/kmsg", ReadOnly | NonBlocking, 0, 0, 0, 0);
     call(Seek, log, 0, SeekEnd, 0, 0, 0);
+    talk = option(commandLine, "cp.talk=", 0);
+    if (talk) join_network();
     number("READY pages=", pages);
     flush();
 
@@ -197,6 +291,13 @@ __attribute__((noreturn, used)) static void run(void)
             number(" sweeps=", sweeps);
             number(" wrong=", wrong);
             flush();
+            if (talk)
+            {
+                number("TALK asked=", asked);
+                number(" answered=", answered);
+                number(" heard=", heard);
+                flush();
+            }
             // After a long stop the clock may have gone on: one line a second, never a burst.
             second = second + 2000000000 > now ? second + 1000000000 : now + 1000000000;
         }
@@ -215,7 +316,8 @@ __attribute__((noreturn, used)) static void run(void)
         }
         watch_kernel(log);
         long pause[2] = { 0, 1000000000 / TicksPerSecond };
-        call(Sleep, (long)pause, 0, 0, 0, 0, 0);
+        if (talk) talk_until(nanoseconds() + pause[1]);
+        else call(Sleep, (long)pause, 0, 0, 0, 0, 0);
     }
 }
 

@@ -4,12 +4,23 @@ namespace Cutpoint.Workers.Qemu.Launch;
 /// Gives every socket QEMU listens on and every file it writes messages to a place of its own. The old places may belong to the living
 /// original: QEMU unlinks a socket that is there and truncates a file that is there.
 /// </summary>
-internal sealed class MovedPaths(string directory, string? oldDirectory, IReadOnlyDictionary<string, string> wishes)
+internal sealed class MovedPaths(string directory, string? oldDirectory, IReadOnlyDictionary<string, string> wishes, IReadOnlyDictionary<string, string> peers)
 {
     private readonly Dictionary<string, string> _moved = [];
     private readonly HashSet<string> _taken = [];
+    private readonly HashSet<string> _followed = [];
 
     internal IReadOnlyDictionary<string, string> All => _moved;
+
+    internal IReadOnlyCollection<string> Followed => _followed;
+
+    /// <summary>The place of a socket somebody else listens on: where a guest of the same restore has it now, or where it was.</summary>
+    internal string Follow(string old)
+    {
+        var full = Full(old);
+        _followed.Add(full);
+        return peers.GetValueOrDefault(full, old);
+    }
 
     internal string Reserve(string name)
     {
@@ -20,7 +31,7 @@ internal sealed class MovedPaths(string directory, string? oldDirectory, IReadOn
 
     internal string Move(string old)
     {
-        var full = oldDirectory is null ? old : Path.GetFullPath(old, oldDirectory);
+        var full = Full(old);
         if (_moved.TryGetValue(full, out var known)) return known;
         if (!wishes.TryGetValue(full, out var path) && !wishes.TryGetValue(old, out path))
         {
@@ -31,4 +42,6 @@ internal sealed class MovedPaths(string directory, string? oldDirectory, IReadOn
         _moved[full] = path;
         return path;
     }
+
+    private string Full(string old) => oldDirectory is null ? old : Path.GetFullPath(old, oldDirectory);
 }

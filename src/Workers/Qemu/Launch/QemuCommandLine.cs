@@ -33,7 +33,7 @@ public static class QemuCommandLine
         }
         var old = guest.Properties.GetValueOrDefault(QemuInspection.DirectoryProperty);
         var directory = Path.GetFullPath(options.Directory);
-        var paths = new MovedPaths(directory, old, options.Paths);
+        var paths = new MovedPaths(directory, old, options.Paths, options.Peers);
         var socket = paths.Reserve("qmp");
         var log = paths.Reserve("qemu.log");
         var recorded = QemuOption.Parse(guest.CommandLine.Skip(1));
@@ -58,7 +58,7 @@ public static class QemuCommandLine
         }
         arguments.AddRange(["-qmp", $"unix:{Escape(socket)},server=on,wait=off", "-incoming", "defer"]);
         var program = options.Program ?? guest.Properties.GetValueOrDefault(QemuInspection.ExecutableProperty) ?? guest.CommandLine[0];
-        return new QemuLaunchPlan(program, arguments, old, socket, log, paths.All);
+        return new QemuLaunchPlan(program, arguments, old, socket, log, paths.All) { Followed = paths.Followed };
     }
 
     private static bool IsMachine(QemuOption option, string type)
@@ -74,6 +74,7 @@ public static class QemuCommandLine
         {
             "object" => RewriteObject(argument, guest, ramFiles, options, backends),
             "chardev" => RewriteChardev(argument, paths),
+            "netdev" => RewriteNetwork(argument, paths),
             "D" => paths.Move(argument),
             "vnc" => RewriteLegacyDevice(argument, paths, listens: true),
             "spice" => RewriteSpice(argument, paths),
@@ -150,8 +151,21 @@ public static class QemuCommandLine
         var properties = QemuProperties.Parse(argument);
         var listens = properties.First == "socket" && properties.IsOn("server");
         if ((listens || properties.First == "file") && properties["path"] is { } path) properties["path"] = paths.Move(path);
+        if (properties.First == "socket" && !listens && properties["path"] is { } server) properties["path"] = paths.Follow(server);
         if (properties["logfile"] is { } logfile) properties["logfile"] = paths.Move(logfile);
         if (listens) DoNotWait(properties);
+        return properties.ToString();
+    }
+
+    /// <summary>Networks between guests: one listens and the other connects, or each has a socket of its own and sends to the other's.</summary>
+    private static string RewriteNetwork(string argument, MovedPaths paths)
+    {
+        if (argument.StartsWith('{')) return argument;
+        var properties = QemuProperties.Parse(argument);
+        if (properties.First == "stream" && properties["addr.path"] is { } path)
+            properties["addr.path"] = properties.IsOn("server") ? paths.Move(path) : paths.Follow(path);
+        if (properties.First == "dgram" && properties["local.path"] is { } local) properties["local.path"] = paths.Move(local);
+        if (properties.First == "dgram" && properties["remote.path"] is { } remote) properties["remote.path"] = paths.Follow(remote);
         return properties.ToString();
     }
 
@@ -165,6 +179,7 @@ public static class QemuCommandLine
         if (colon < 0) return argument;
         var (kind, path) = (device[..colon], device[(colon + 1)..]);
         if (kind == "file" || (kind == "unix" && (listens || properties.IsOn("server")))) properties.First = $"{kind}:{paths.Move(path)}";
+        else if (kind == "unix") properties.First = $"{kind}:{paths.Follow(path)}";
         if (properties.IsOn("server")) DoNotWait(properties);
         if (properties["logfile"] is { } logfile) properties["logfile"] = paths.Move(logfile);
         return (mux ? Multiplexed : "") + properties;

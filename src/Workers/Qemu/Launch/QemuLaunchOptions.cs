@@ -18,6 +18,12 @@ public sealed record QemuLaunchOptions
     /// <summary>New paths for sockets and output files of the recorded command line, where the default place will not do.</summary>
     public IReadOnlyDictionary<string, string> Paths { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>
+    /// Sockets on which other guests of the same restore listen: their new paths, by their old ones in full. A guest that connects to one follows it, so
+    /// that guests that were connected are connected again, and to each other.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Peers { get; init; } = new Dictionary<string, string>();
+
     /// <summary>QEMU's program, or null for the recorded one.</summary>
     public string? Program { get; init; }
 

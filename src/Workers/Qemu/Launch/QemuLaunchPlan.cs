@@ -9,4 +9,8 @@ namespace Cutpoint.Workers.Qemu.Launch;
 /// <param name="Moved">Sockets and output files of the recorded command line, and where they are now.</param>
 public sealed record QemuLaunchPlan(
     string Program, IReadOnlyList<string> Arguments, string? WorkingDirectory, string QmpSocket, string Log,
-    IReadOnlyDictionary<string, string> Moved);
+    IReadOnlyDictionary<string, string> Moved)
+{
+    /// <summary>Sockets of others the guest connects to at its start: the recorded paths in full.</summary>
+    public IReadOnlyCollection<string> Followed { get; init; } = [];
+}

@@ -42,6 +42,23 @@ public sealed class QemuCommandLineTests
         else Assert.Equal("/run/new/" + Path.GetFileName(moved), plan.Moved[moved]);
     }
 
+    [Theory]
+    [InlineData("-netdev", "stream,id=n,server=off,addr.type=unix,addr.path=/a/net", "stream,id=n,server=off,addr.type=unix,addr.path=/peer/net")]
+    [InlineData("-netdev", "stream,id=n,server=on,addr.type=unix,addr.path=/b/net", "stream,id=n,server=on,addr.type=unix,addr.path=/run/new/net")]
+    [InlineData("-netdev", "stream,id=n,addr.type=inet,addr.host=h,addr.port=1", "stream,id=n,addr.type=inet,addr.host=h,addr.port=1")]
+    [InlineData(
+        "-netdev", "dgram,id=n,local.type=unix,local.path=/b/net,remote.type=unix,remote.path=/a/net",
+        "dgram,id=n,local.type=unix,local.path=/run/new/net,remote.type=unix,remote.path=/peer/net")]
+    [InlineData("-chardev", "socket,id=c,path=/a/net", "socket,id=c,path=/peer/net")]
+    [InlineData("-serial", "unix:/a/net", "unix:/peer/net")]
+    [InlineData("-serial", "unix:/elsewhere", "unix:/elsewhere")]
+    public void A_guest_that_was_connected_to_another_follows_its_socket(string option, string recorded, string expected)
+    {
+        var plan = QemuCommandLine.Plan(
+            Guest([option, recorded]), NoFiles, Options() with { Peers = new Dictionary<string, string> { ["/a/net"] = "/peer/net" } });
+        Assert.Equal([option, expected], plan.Arguments.Take(2));
+    }
+
     [Fact]
     public void Two_files_of_one_name_stay_two_and_a_wish_is_followed()
     {
