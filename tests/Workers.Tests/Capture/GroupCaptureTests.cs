@@ -21,9 +21,9 @@ public sealed class GroupCaptureTests
         await run.AskAsync<GuestOpened>(new OpenGuest("j", "g", "reference:a?ram=8MiB", InGroup, "zstd"));
         await run.AskAsync<PassFinished>(new RunPass("j", "g", 0));
         var aligned = run.AskAsync<PassFinished>(new RunPass("j", "g", 1, IsAligning: true));
-        for (var rest = 0; !aligned.IsCompleted; rest++)
+        // The run itself loses its patience with a pass that never begins.
+        while (!aligned.IsCompleted)
         {
-            Assert.True(rest < 1000, "the pass never begins");
             time.Advance(TimeSpan.FromMilliseconds(100));
             await Task.Yield();
         }
