@@ -90,6 +90,8 @@ internal sealed partial class StreamCapture
     private async Task GiveUpStreamAsync(CancellationToken cancellation)
     {
         _convergesByItself = true;
+        // Not before QEMU waits to be told to go on: a cancellation between its stop and that wait is never noticed (7.2), and the guest stands still for ever.
+        await _watch!.WaitAsync(() => _watch.Status == "pre-switchover" || _watch.HasFailed || _watch.IsCompleted, cancellation);
         await RenewStreamAsync(cancellation);
     }
 
