@@ -71,12 +71,6 @@ internal sealed class FileSource : IStreamSource
     /// <inheritdoc/>
     public void Finish() => _finished = true;
 
-    /// <inheritdoc/>
-    public void Abandon()
-    {
-        // A file takes everything: nobody hangs, and a snapshot that failed would leave the guest frozen.
-    }
-
     public void Dispose()
     {
         _closing.Cancel();

@@ -8,7 +8,4 @@ internal interface IStreamSource : IDisposable
 
     /// <summary>QEMU has written everything. A read that waits ends.</summary>
     void Finish();
-
-    /// <summary>Nobody reads the rest. A write QEMU hangs in ends.</summary>
-    void Abandon();
 }

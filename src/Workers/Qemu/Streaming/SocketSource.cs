@@ -15,8 +15,5 @@ internal sealed class SocketSource(Socket socket) : IStreamSource
     /// </summary>
     public void Finish() => socket.Shutdown(SocketShutdown.Receive);
 
-    /// <inheritdoc/>
-    public void Abandon() => socket.Shutdown(SocketShutdown.Both);
-
     public void Dispose() => socket.Dispose();
 }

@@ -4,7 +4,6 @@ namespace Cutpoint.Workers.Qemu.Streaming;
 
 /// <summary>
 /// Moves a migration stream from its source through the parser into the RAM blocks, as far as it is told to. Whoever does not call it holds the stream.
-/// What a cancelled call had in hand is lost, and the stream with it.
 /// Not safe for concurrent use.
 /// </summary>
 internal sealed class StreamPump : IDisposable
@@ -58,9 +57,6 @@ internal sealed class StreamPump : IDisposable
 
     /// <summary>QEMU has written everything: what is on its way still comes, then the end.</summary>
     public void Finish() => _source.Finish();
-
-    /// <summary>Nobody reads the rest: whoever writes it is told so.</summary>
-    public void Abandon() => _source.Abandon();
 
     /// <summary>The stream has ended: the devices.</summary>
     public QemuDevicePart Complete() => _parser.Complete();
