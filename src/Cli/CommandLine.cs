@@ -36,6 +36,9 @@ internal static class CommandLine
         {
             InitCommand.Create(),
             TakeCommand.Create(),
+            ResumeCommand.Create(),
+            CancelCommand.Create(),
+            WatchCommand.Create(),
             ListCommand.Create(),
             ShowCommand.Create(),
             DiffCommand.Create(),

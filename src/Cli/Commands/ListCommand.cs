@@ -1,23 +1,25 @@
 using System.CommandLine;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
 
 namespace Cutpoint.Cli.Commands;
 
-/// <summary>Lists the committed checkpoints.</summary>
+/// <summary>Lists the committed checkpoints, and the jobs that run or were interrupted.</summary>
 internal static class ListCommand
 {
     public static Command Create()
     {
-        var command = new Verb("list", "List the checkpoints, oldest first", "cutpoint list\ncutpoint list --json | jq -r '.checkpoints[].id'");
+        var command = new Verb("list", "List the checkpoints, oldest first, and the jobs that run or were interrupted", "cutpoint list\ncutpoint list --json | jq -r '.checkpoints[].id'");
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var all = (await repository.ListAsync(cancellation)).Select(info => (Info: info, Job: JobOf(repository, info))).ToList();
+            var jobs = await ListedJob.ReadAsync(repository, TimeProvider.System, cancellation);
             if (parsed.GetValue(CommonOptions.Json))
             {
-                JsonOutput.Write(new ListResult([.. all.Select(one => ListedCheckpoint.From(one.Info, one.Job))]), JsonOutput.Types.ListResult);
+                JsonOutput.Write(new ListResult([.. all.Select(one => ListedCheckpoint.From(one.Info, one.Job))], jobs), JsonOutput.Types.ListResult);
                 return;
             }
             var table = new Table("ID", "NAME", "TAKEN", "GUESTS", ">PAUSE", ">SKEW", ">MEMORY", ">NOT ZERO", ">STORED", "LABELS");
@@ -32,6 +34,7 @@ internal static class ListCommand
                     Quantity.Bytes(one.Guests.Sum(guest => guest.StoredBytes)), string.Join(' ', one.Labels.Select(label => $"{label.Key}={label.Value}")));
             }
             table.Write(Console.Out);
+            foreach (var job in jobs) Console.Out.WriteLine(job);
         });
         return command;
     }
@@ -52,7 +55,8 @@ internal static class ListCommand
 
 /// <summary>What list prints.</summary>
 /// <param name="Checkpoints">Oldest first.</param>
-internal sealed record ListResult(IReadOnlyList<ListedCheckpoint> Checkpoints);
+/// <param name="Jobs">Those that run or were interrupted, oldest first.</param>
+internal sealed record ListResult(IReadOnlyList<ListedCheckpoint> Checkpoints, IReadOnlyList<ListedJob> Jobs);
 
 /// <summary>A checkpoint in a list.</summary>
 internal sealed record ListedCheckpoint(

@@ -4,10 +4,12 @@ using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Cli.Settings;
 using Cutpoint.Compression;
+using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Guard;
 using Cutpoint.Workers.Reference;
 
 namespace Cutpoint.Cli.Commands;
@@ -88,16 +90,29 @@ internal static class TakeCommand
     private static async Task<int> RunAsync(ParseResult parsed, JobPlan plan, CancellationToken cancellation)
     {
         plan.Check();
+        await using var repository = await RepositoryAccess.OpenOrCreateDefaultAsync(parsed, cancellation);
+        foreach (var job in await ListedJob.ReadAsync(repository, TimeProvider.System, cancellation))
+        {
+            if (job.IsInterrupted && job.Guests.Intersect(plan.Guests.Select(guest => guest.Uri)).Any()) await Console.Error.WriteLineAsync($"cutpoint: note: {job}");
+        }
+        await RunAsync(parsed, repository, (take, ending) => take.RunAsync(plan, cancellation, ending), cancellation);
+    }
+
+    /// <summary>Runs or resumes a job, shows how it goes and what came of it.</summary>
+    internal static async Task RunAsync(
+        ParseResult parsed, DirectoryRepository repository, Func<TakeJob, CancellationToken, Task<(CheckpointInfo Checkpoint, JobState Job)>> run,
+        CancellationToken cancellation)
+    {
         var json = parsed.GetValue(CommonOptions.Json);
         var time = TimeProvider.System;
         var started = time.GetTimestamp();
-        await using var repository = await RepositoryAccess.OpenOrCreateDefaultAsync(parsed, cancellation);
+        await ThawAsync(time, cancellation);
         CheckpointInfo taken;
         using (var progress = new ProgressView(json, time))
         {
             using var reference = new ReferenceDriver(time);
             IGuestDriver[] drivers = [new QemuDriver(new QemuSessionOptions(), time), reference];
-            (taken, _) = await TakeJob.RunAsync(plan, drivers, repository, progress, time, cancellation);
+            (taken, _) = await run(new TakeJob(drivers, repository, progress, time), Interrupt.Ending);
         }
         // Committed: from here on a signal changes nothing any more.
         await using var checkpoint = await repository.OpenCheckpointAsync(taken, CancellationToken.None);
@@ -105,6 +120,16 @@ internal static class TakeCommand
         if (json) JsonOutput.Write(shown, JsonOutput.Types.ShownCheckpoint);
         else CheckpointText.WriteSummary(shown, time.GetElapsedTime(started), Console.Out);
         return shown.Job is { Missing.Count: > 0 } ? (int)ErrorCode.PartialGroup : 0;
+    }
+
+    /// <summary>Puts back every guest whose process and guard were killed, whoever's it was. That one cannot be put back keeps nobody from the others.</summary>
+    private static async Task ThawAsync(TimeProvider time, CancellationToken cancellation)
+    {
+        foreach (var outcome in await new FreezeIntents(time: time).RecoverAsync(null, cancellation))
+        {
+            if (outcome.Problem is { } problem) await Console.Error.WriteLineAsync($"cutpoint: note: {outcome.Socket}: {problem.Message}");
+            else if (outcome.Thawed) await Console.Error.WriteLineAsync($"cutpoint: note: {outcome.Socket}: {outcome.Details}; the guest is {outcome.Status}");
+        }
     }
 
     /// <summary>Guests are called as their target is: /run/vm1.qmp is vm1. Where that says nothing or is taken, the directory helps, then a number.</summary>

@@ -8,45 +8,126 @@ using Cutpoint.Workers.Capture;
 
 namespace Cutpoint.Cli.Jobs;
 
-/// <summary>Takes a checkpoint with coordinator and worker in this process: joins the two by their messages and the repository.</summary>
-internal static class TakeJob
+/// <summary>
+/// Takes a checkpoint with coordinator and worker in this process: joins the two by their messages, the repository and the journal in it. Whatever ends the
+/// process or the job's line, the job can be gone on with: it is over only when its journal says so.
+/// </summary>
+/// <param name="drivers">The kinds of guests known.</param>
+/// <param name="repository">Where the checkpoint goes.</param>
+/// <param name="progress">Told how it goes, or null.</param>
+/// <param name="time">The clock.</param>
+internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepository repository, IProgress<JobProgress>? progress, TimeProvider time)
 {
-    /// <summary>Runs the job to its end.</summary>
+    /// <summary>Runs a new job to its end.</summary>
     /// <param name="plan">What to take; its <see cref="JobPlan.JobId"/> is set by the repository.</param>
-    /// <param name="drivers">The kinds of guests known.</param>
-    /// <param name="repository">Where the checkpoint goes.</param>
-    /// <param name="progress">Told how it goes, or null.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="cancellation">Cancels the job; this throws when every guest is put back.</param>
+    /// <param name="ending">Cancelled first when the process is to end and the job may be gone on with.</param>
     /// <returns>The checkpoint, committed, and the job with its passes, votes and cuts.</returns>
     /// <exception cref="SnapshotException">There is no checkpoint, and every guest is as it was.</exception>
-    public static async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(
-        JobPlan plan, IEnumerable<IGuestDriver> drivers, DirectoryRepository repository, IProgress<JobProgress>? progress, TimeProvider time,
-        CancellationToken cancellation)
+    public async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(JobPlan plan, CancellationToken cancellation, CancellationToken ending)
     {
         plan.Check();
         var start = await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
-        var options = new CheckpointOptions { Name = plan.Name, Labels = plan.Labels, Codec = Codec.Parse(plan.Codec) };
-        await using var writer = await repository.BeginAsync(options, cancellation);
-        plan = plan with
+        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        var open = await repository.ListJobsAsync(cancellation);
+        await using var writer = await repository.BeginAsync(Options(plan), cancellation);
+        plan = In(writer, plan with { JobId = writer.Id.ToString() });
+        var journal = await JobJournal.CreateAsync(database, plan.JobId, open.Select(job => job.Id.ToString()), cancellation);
+        return await RunAsync(writer, start, host => host.RunAsync(plan, cancellation, ending), journal, cancellation);
+    }
+
+    /// <summary>Goes on with a job whose process died, to its end.</summary>
+    /// <inheritdoc cref="RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
+    public async Task<(CheckpointInfo Checkpoint, JobState Job)> ResumeAsync(Ulid job, CancellationToken cancellation, CancellationToken ending)
+    {
+        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        var (journal, state) = await JobJournal.ResumeAsync(database, job.ToString(), cancellation) ?? throw JobSelection.NotFound(job.ToString());
+        if (state.Phase == JobPhase.Committed && (await repository.ListAsync(cancellation)).FirstOrDefault(one => one.Id == job) is { } there)
         {
-            JobId = writer.Id.ToString(),
-            Options = plan.Options with { ScratchDirectory = plan.Options.ScratchDirectory ?? writer.ScratchDirectory },
-        };
+            await CancelAsync(job, cancellation);
+            return (there, state);
+        }
+        if (state is { Phase: JobPhase.Aborted, Error: { } reason })
+        {
+            await CancelAsync(job, cancellation);
+            throw new SnapshotException(ErrorCode.NotFound, $"job {job} is over: {reason.Message}", "take a new checkpoint");
+        }
+        await using var writer = await repository.ResumeAsync(job, Options(state.Plan), cancellation);
+        if (writer.Committed is { } committed)
+            return (committed, await JobHost.ConcludeAsync(state, journal, new CheckpointFound()));
+        state = state with { Plan = In(writer, state.Plan) };
+        return await RunAsync(writer, await BaseAsync(state.Plan, cancellation), host => host.ResumeAsync(state, cancellation, ending), journal, cancellation);
+    }
+
+    /// <summary>Ends a job whose process died, and removes what is left of it. One that is over stays as it ended.</summary>
+    /// <returns>How it ended.</returns>
+    public async Task<JobPhase> CancelAsync(Ulid job, CancellationToken cancellation)
+    {
+        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        var journalled = await JobJournal.ResumeAsync(database, job.ToString(), cancellation);
+        if (!(await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsResumable))
+        {
+            if (journalled is not { } ended) throw JobSelection.NotFound(job.ToString());
+            // Killed before it stored anything: only its journal has to be told.
+            return (await JobHost.ConcludeAsync(ended.State, ended.Journal, Cancelled(job))).Phase;
+        }
+        // The disposal of the writer removes the packs, unless the checkpoint had come into being.
+        await using var writer = await repository.ResumeAsync(job, new CheckpointOptions { IsResumable = true }, cancellation);
+        if (journalled is not { } known) return JobPhase.Aborted;
+        return (await JobHost.ConcludeAsync(
+            known.State, known.Journal, writer.Committed is null ? Cancelled(job) : new CheckpointFound())).Phase;
+    }
+
+    private static AbandonJob Cancelled(Ulid job) => new(new JobError(ErrorCode.Cancelled, $"job {job} was cancelled"));
+
+    private async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(
+        CheckpointWriter writer, CaptureBase start, Func<JobHost, Task<JobState>> run, IJobJournal journal, CancellationToken cancellation)
+    {
         var commit = new WriterCommit(writer);
-        await using var worker = new CaptureWorker(
-            drivers,
-            (guest, token) => start.OpenAsync(writer, guest, token),
-            progress,
-            time);
-        var job = await new JobHost(worker, commit, progress).RunAsync(plan, cancellation);
+        JobState job;
+        try
+        {
+            await using var worker = new CaptureWorker(
+                drivers,
+                (guest, token) => start.OpenAsync(writer, guest, token),
+                progress,
+                time);
+            job = await run(new JobHost(worker, commit, journal, progress));
+        }
+        catch
+        {
+            // The journal does not say that the job is over, so it is not.
+            await writer.LeaveAsync();
+            throw;
+        }
+        if (job.Phase == JobPhase.Interrupted) await writer.LeaveAsync();
         if (job.Error is { } error)
         {
-            cancellation.ThrowIfCancellationRequested();
+            // By a signal, or by another process: both are told in the same words.
+            if (error.Code == ErrorCode.Cancelled) throw new OperationCanceledException(cancellation);
+            if (job.Phase != JobPhase.Interrupted) cancellation.ThrowIfCancellationRequested();
             throw error.ToException();
         }
         return (commit.Checkpoint!, job);
     }
+
+    /// <summary>The base of a job that is gone on with. One that was forgotten meanwhile is done without: its pages are stored again.</summary>
+    private async Task<CaptureBase> BaseAsync(JobPlan plan, CancellationToken cancellation)
+    {
+        try
+        {
+            return await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
+        }
+        catch (SnapshotException error) when (error.Code == ErrorCode.NotFound)
+        {
+            return await CaptureBase.ResolveAsync(repository, JobPlan.NoBase, cancellation);
+        }
+    }
+
+    private static JobPlan In(CheckpointWriter writer, JobPlan plan) => plan with { Options = plan.Options with { ScratchDirectory = writer.ScratchDirectory } };
+
+    private static CheckpointOptions Options(JobPlan plan) =>
+        new() { Name = plan.Name, Labels = plan.Labels, Codec = Codec.Parse(plan.Codec), IsResumable = true };
 
     private sealed class WriterCommit(CheckpointWriter writer) : IJobCommit
     {

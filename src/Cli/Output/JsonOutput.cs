@@ -31,6 +31,8 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(FailureResult))]
 [JsonSerializable(typeof(InitResult))]
 [JsonSerializable(typeof(ListResult))]
+[JsonSerializable(typeof(CancelResult))]
+[JsonSerializable(typeof(WatchedEvent))]
 [JsonSerializable(typeof(ShownCheckpoint))]
 [JsonSerializable(typeof(RestoreResult))]
 [JsonSerializable(typeof(ExportResult))]

@@ -5,6 +5,8 @@ namespace Cutpoint.Coordinator.Jobs;
 
 /// <summary>What has happened in a job. A closed set; immutable; the lines of its journal.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(JobPlanned), "job-planned")]
+[JsonDerivedType(typeof(JobResumed), "job-resumed")]
 [JsonDerivedType(typeof(PreflightStarted), "preflight-started")]
 [JsonDerivedType(typeof(GuestLookedAt), "guest-looked-at")]
 [JsonDerivedType(typeof(PassStarted), "pass-started")]
@@ -26,7 +28,16 @@ namespace Cutpoint.Coordinator.Jobs;
 [JsonDerivedType(typeof(AbortStarted), "abort-started")]
 [JsonDerivedType(typeof(GuestPutBack), "guest-put-back")]
 [JsonDerivedType(typeof(JobAborted), "job-aborted")]
+[JsonDerivedType(typeof(JobInterrupted), "job-interrupted")]
 public abstract record JobEvent;
+
+/// <summary>The job exists: the first event of each.</summary>
+/// <param name="Plan">What it is to do.</param>
+public sealed record JobPlanned(JobPlan Plan) : JobEvent;
+
+/// <summary>Another process goes on with the job, from its beginning but with what is stored already.</summary>
+/// <param name="Attempt">Which process, from 2.</param>
+public sealed record JobResumed(int Attempt) : JobEvent;
 
 /// <summary>The guests are being looked at.</summary>
 public sealed record PreflightStarted : JobEvent;
@@ -118,3 +129,6 @@ public sealed record GuestPutBack(GuestClosed Answer) : JobEvent;
 
 /// <summary>There is no checkpoint and every guest is put back.</summary>
 public sealed record JobAborted : JobEvent;
+
+/// <summary>The job was stopped before its end; every guest is put back, and what is stored stays until the job is resumed or cancelled.</summary>
+public sealed record JobInterrupted : JobEvent;

@@ -8,6 +8,8 @@ public static class JobFold
     /// <summary>The state after an event.</summary>
     public static JobState Apply(JobState state, JobEvent happened) => happened switch
     {
+        JobPlanned e => JobState.New(e.Plan),
+        JobResumed e => JobState.New(state.Plan) with { Attempt = e.Attempt, Epoch = state.Epoch, EpochsBefore = state.Epoch },
         PreflightStarted => (state with { Phase = JobPhase.Preflight }).WithAll(_ => true, GuestStage.Opening),
         GuestLookedAt e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Ready, Opened = e.Answer }),
         PassStarted e => (state with { Phase = JobPhase.Live, Pass = e.Pass, Rounds = state.Rounds + 1 })
@@ -33,9 +35,24 @@ public static class JobFold
             .WithAll(g => g.Stage is not GuestStage.Closed, g => g with { Stage = g.Stage is GuestStage.Planned ? GuestStage.Closed : GuestStage.Closing }),
         GuestPutBack e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Closed, Trouble = e.Answer.Trouble }),
         JobAborted => state with { Phase = JobPhase.Aborted },
+        JobInterrupted => state with { Phase = JobPhase.Interrupted },
         _ => state,
     };
 
     /// <summary>The state after several events.</summary>
     public static JobState Apply(JobState state, IEnumerable<JobEvent> happened) => happened.Aggregate(state, Apply);
+
+    /// <summary>The state after all events of a job.</summary>
+    /// <exception cref="SnapshotException">They do not begin with its plan (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    public static JobState Replay(IEnumerable<JobEvent> happened)
+    {
+        JobState? state = null;
+        foreach (var one in happened)
+        {
+            if (state is null && one is not JobPlanned)
+                throw new SnapshotException(ErrorCode.VerificationFailed, "the journal of the job does not begin with its plan", "cancel the job, and take anew");
+            state = state is null ? JobState.New(((JobPlanned)one).Plan) : Apply(state, one);
+        }
+        return state ?? throw new SnapshotException(ErrorCode.NotFound, "the job has no journal", "look at 'cutpoint list'");
+    }
 }

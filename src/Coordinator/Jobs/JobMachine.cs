@@ -23,6 +23,9 @@ public static class JobMachine
     {
         StartJob when state.Phase is JobPhase.Planned => Start(state),
         CancelJob when CanAbort(state) => Abort(state, new JobError(ErrorCode.Cancelled, "cancelled")),
+        InterruptJob interrupt when CanAbort(state) => Abort(state, Interrupted(state, interrupt.Reason)),
+        CheckpointFound when !state.IsOver || state.Phase is JobPhase.Interrupted => Found(state),
+        AbandonJob abandon when !state.IsOver || state.Phase is JobPhase.Interrupted => End(state, abandon.Error),
         WorkersLost lost when state.Phase is not JobPhase.Committing => Lost(state, lost.Error),
         CommitSucceeded when state.Phase is JobPhase.Committing => Commit(state),
         CommitFailed failed when state.Phase is JobPhase.Committing => Abort(state, failed.Error),
@@ -42,6 +45,8 @@ public static class JobMachine
         CutEnded ended when guest.MayBeStopped && ended.Cut.Epoch == state.Epoch => OnThawed(state, guest, ended),
         GuestDrained drained when guest.Stage is GuestStage.Draining => Happened(state, new GuestStored(drained)),
         GuestClosed closed when guest.Stage is GuestStage.Closing => OnClosed(state, closed),
+        GuestFailed { Error: { Code: ErrorCode.Locked } busy } when state is { Attempt: > 1, Phase: JobPhase.Preflight } =>
+            Abort(state, Interrupted(state, busy.Message)),
         GuestFailed failed when CanAbort(state) && guest.Stage is not (GuestStage.Closing or GuestStage.Closed) =>
             Fail(state, guest, Named(state, guest, failed.Error)),
         _ => JobDecision.None,
@@ -175,10 +180,10 @@ public static class JobMachine
 
     private static JobDecision AfterVoid(JobState state, string reason)
     {
-        if (state.Epoch >= state.Plan.CutAttempts)
+        if (state.Epoch - state.EpochsBefore >= state.Plan.CutAttempts)
             return Abort(state, new JobError(
                 ErrorCode.Failed,
-                $"the cut failed {state.Epoch} times: {reason}; the freeze limit is {Milliseconds(state.Plan.Options.FreezeLimit)}",
+                $"the cut failed {state.Epoch - state.EpochsBefore} times: {reason}; the freeze limit is {Milliseconds(state.Plan.Options.FreezeLimit)}",
                 "raise --freeze-limit, or look at what kept the worker from answering in time"));
         // What the guests did since the void cut is a pass again; the votes after it decide anew.
         return state.Present.Any(g => g.TakesPasses) ? RunPass(state) : Prepare(state);
@@ -206,7 +211,7 @@ public static class JobMachine
         var next = JobFold.Apply(state, started);
         var closing = next.Guests.Where(g => g.Stage is GuestStage.Closing).ToList();
         return closing.Count == 0
-            ? new([started, new JobAborted()], [new DiscardCheckpoint()])
+            ? Prepend(started, Closed(next))
             : new([started], [.. closing.Select(g => Tell(new CloseGuest(state.Plan.JobId, g.Name, Keep: false)))]);
     }
 
@@ -216,25 +221,43 @@ public static class JobMachine
         var events = new List<JobEvent>();
         if (CanAbort(state)) events.Add(new AbortStarted(error));
         var next = JobFold.Apply(state, events);
-        events.AddRange(next.Guests.Where(g => g.Stage is GuestStage.Closing)
-            .Select(g => new GuestPutBack(new GuestClosed(state.Plan.JobId, g.Name, error))));
-        if (next.Phase is not JobPhase.Aborting) return new(events, []);
-        events.Add(new JobAborted());
-        return new(events, [new DiscardCheckpoint()]);
+        events.AddRange(PutBack(next, error));
+        return next.Phase is JobPhase.Aborting ? Prepend(events, Closed(next)) : new(events, []);
     }
+
+    /// <summary>Of a job without a process: there will be no checkpoint.</summary>
+    private static JobDecision End(JobState state, JobError error)
+    {
+        var started = new AbortStarted(error);
+        return Prepend([started, .. PutBack(JobFold.Apply(state, started), null)], new([new JobAborted()], [new DiscardCheckpoint()]));
+    }
+
+    /// <summary>Of a job without a process: there is a checkpoint.</summary>
+    private static JobDecision Found(JobState state)
+    {
+        var committed = new CheckpointCommitted();
+        return new([committed, .. PutBack(JobFold.Apply(state, committed), null)], []);
+    }
+
+    private static IEnumerable<JobEvent> PutBack(JobState state, JobError? trouble) => state.Guests.Where(g => g.Stage is GuestStage.Closing)
+        .Select(g => new GuestPutBack(new GuestClosed(state.Plan.JobId, g.Name, trouble)));
+
+    /// <summary>All guests are put back, and there is no checkpoint: what is stored goes, unless the job may go on.</summary>
+    private static JobDecision Closed(JobState state) => state.Error is { Code: ErrorCode.Interrupted }
+        ? new([new JobInterrupted()], []) : new([new JobAborted()], [new DiscardCheckpoint()]);
 
     private static JobDecision OnClosed(JobState state, GuestClosed closed)
     {
         var back = new GuestPutBack(closed);
         var next = JobFold.Apply(state, back);
         return next.Phase is JobPhase.Aborting && next.IsClosed
-            ? new([back, new JobAborted()], [new DiscardCheckpoint()])
+            ? Prepend(back, Closed(next))
             : new([back], []);
     }
 
     /// <summary>A commit under way ends by itself, one way or the other: it is one write.</summary>
     private static bool CanAbort(JobState state) =>
-        state.Phase is not (JobPhase.Committing or JobPhase.Committed or JobPhase.Aborting or JobPhase.Aborted);
+        state.Phase is not (JobPhase.Committing or JobPhase.Committed or JobPhase.Aborting or JobPhase.Aborted or JobPhase.Interrupted);
 
     private static TellWorker Tell(WorkerCommand command) => new(command);
 
@@ -245,6 +268,13 @@ public static class JobMachine
         state.Guests.Count == 1 || error.Message.Contains(guest.Name, StringComparison.Ordinal)
             ? error
             : error with { Message = $"guest '{guest.Name}': {error.Message}" };
+
+    private static JobDecision Prepend(IEnumerable<JobEvent> happened, JobDecision decision) =>
+        decision with { Events = [.. happened, .. decision.Events] };
+
+    private static JobError Interrupted(JobState state, string reason) => new(
+        ErrorCode.Interrupted, $"job {state.Plan.JobId} was interrupted: {reason}",
+        $"'cutpoint resume {state.Plan.JobId}' goes on from what is stored, 'cutpoint cancel {state.Plan.JobId}' removes it");
 
     private static string Why(PassFinished pass) =>
         pass.Report.Votes.FirstOrDefault(v => v.Decision == pass.Decision)?.Reason ?? "no reason given";

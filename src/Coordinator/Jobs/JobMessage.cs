@@ -11,6 +11,17 @@ public sealed record StartJob : JobMessage;
 /// <summary>The user wants no checkpoint any more.</summary>
 public sealed record CancelJob : JobMessage;
 
+/// <summary>The process is asked to end: put the guests back and leave the rest to another.</summary>
+/// <param name="Reason">By whom.</param>
+public sealed record InterruptJob(string Reason) : JobMessage;
+
+/// <summary>The process that ran the job died after the commit: the checkpoint is there.</summary>
+public sealed record CheckpointFound : JobMessage;
+
+/// <summary>The process that ran the job died, and nobody goes on with it.</summary>
+/// <param name="Error">Why not.</param>
+public sealed record AbandonJob(JobError Error) : JobMessage;
+
 /// <summary>A worker has reported.</summary>
 /// <param name="Report">What it said.</param>
 public sealed record WorkerReported(WorkerReport Report) : JobMessage;

@@ -33,6 +33,12 @@ public sealed record JobState
     /// <summary>Number of the last attempt to cut; 0 before the first.</summary>
     public int Epoch { get; init; }
 
+    /// <summary>Which process runs the job: 1 for the one that began it, one more for each that went on with it.</summary>
+    public int Attempt { get; init; } = 1;
+
+    /// <summary>Attempts to cut that were made before this process: epochs rise over all of them, but each process may try anew.</summary>
+    public int EpochsBefore { get; init; }
+
     /// <summary>Why the cut under way cannot be true any more, or null while it can.</summary>
     public string? VoidReason { get; init; }
 
@@ -57,8 +63,11 @@ public sealed record JobState
     /// <summary>True when the capture of every guest has ended.</summary>
     internal bool IsClosed => _counts.Closed == Guests.Count;
 
-    /// <summary>True when nothing more will happen.</summary>
-    public bool IsOver => Phase is JobPhase.Committed or JobPhase.Aborted && IsClosed;
+    /// <summary>True when nothing more will happen, unless another process goes on.</summary>
+    public bool IsOver => Phase is JobPhase.Committed or JobPhase.Aborted or JobPhase.Interrupted && IsClosed;
+
+    /// <summary>True when a guest may stand still by this job's doing: nothing waits for a disk then.</summary>
+    public bool MayHoldGuests => In(GuestStage.Stopping) + In(GuestStage.Held) + In(GuestStage.Releasing) > 0;
 
     /// <summary>What a checkpoint tells of the job.</summary>
     public JobRecord Record => new()

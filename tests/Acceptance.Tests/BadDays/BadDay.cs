@@ -6,9 +6,13 @@ namespace Cutpoint.Acceptance.Tests.BadDays;
 /// <summary>What the bad days have in common: a repository, a guest when one is needed, and what must hold whatever went wrong.</summary>
 public abstract class BadDay : IDisposable
 {
-    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _cancellation;
 
-    protected BadDay() => Cutpoint = new CutpointProgram(Directory.File("repository"), Directory.File("state"));
+    protected BadDay(int minutes = 2)
+    {
+        _cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(minutes));
+        Cutpoint = new CutpointProgram(Directory.File("repository"), Directory.File("state"));
+    }
 
     protected TemporaryDirectory Directory { get; } = new();
 

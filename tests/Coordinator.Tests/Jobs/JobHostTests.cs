@@ -43,6 +43,112 @@ public sealed class JobHostTests
     }
 
     [Fact]
+    public async Task Events_are_written_before_their_actions_but_while_a_guest_may_stand_still_actions_come_first()
+    {
+        var order = new List<string>();
+        var journal = new MemoryJournal { Before = events => order.Add(string.Join('+', events.Select(one => one.GetType().Name))) };
+        _worker.Before = command => order.Add($"> {command.GetType().Name}");
+
+        await new JobHost(_worker, _catalog, journal, null).RunAsync(Plan, default).WaitAsync(Patience);
+
+        Assert.Equal(
+            [
+                "JobPlanned", "PreflightStarted", "> OpenGuest", "GuestLookedAt+PassStarted", "> RunPass", "PassEnded+CutStarted", "> MakeCut",
+                "> ReleaseCut", "> DrainGuest", "GuestHeld+CutReleased+GuestThawed+CutCertified+DrainStarted", "GuestStored+CommitStarted",
+                "CheckpointCommitted", "> CloseGuest", "GuestPutBack",
+            ],
+            order);
+        Assert.Equal(JobPhase.Committed, JobFold.Replay(journal.Events).Phase);
+    }
+
+    [Theory]
+    [InlineData(typeof(OpenGuest))]
+    [InlineData(typeof(RunPass))]
+    [InlineData(typeof(MakeCut))]
+    [InlineData(typeof(DrainGuest))]
+    public async Task A_process_that_is_to_end_puts_its_guest_back_and_leaves_what_is_stored_to_the_next(Type command)
+    {
+        using var ending = new CancellationTokenSource();
+        var journal = new MemoryJournal();
+        _worker.Before = c =>
+        {
+            if (c.GetType() == command) ending.Cancel();
+        };
+        var job = await new JobHost(_worker, _catalog, journal, null).RunAsync(Plan, ending.Token, ending.Token).WaitAsync(Patience);
+        Assert.Equal((JobPhase.Interrupted, ErrorCode.Interrupted), (job.Phase, job.Error!.Code));
+        Assert.Equal((0, 0), (_catalog.Commits, _catalog.Discards));
+        Assert.Equal(typeof(CloseGuest), _worker.Commands[^1]);
+
+        // Another process has workers of its own.
+        var next = await new JobHost(new GoodWorker(), _catalog, journal, null).ResumeAsync(JobFold.Replay(journal.Events), default).WaitAsync(Patience);
+
+        Assert.Equal((JobPhase.Committed, 2), (next.Phase, next.Attempt));
+        Assert.Equal(next.Phase, JobFold.Replay(journal.Events).Phase);
+        Assert.True(next.Epoch > job.Epoch);
+    }
+
+    [Fact]
+    public async Task A_job_is_cancelled_by_a_message_from_outside()
+    {
+        var journal = new MemoryJournal();
+        _worker.Before = c =>
+        {
+            if (c is RunPass) journal.Ask(new CancelJob());
+        };
+        _worker.IsSilent = c => c is RunPass;
+        var job = await new JobHost(_worker, _catalog, journal, null).RunAsync(Plan, default).WaitAsync(Patience);
+        Assert.Equal((JobPhase.Aborted, ErrorCode.Cancelled), (job.Phase, job.Error!.Code));
+        Assert.Equal(1, _catalog.Discards);
+    }
+
+    [Fact]
+    public async Task A_guest_that_is_in_use_leaves_a_resumed_job_open_and_fails_a_new_one()
+    {
+        var inUse = new JobError(ErrorCode.Locked, "in use");
+        var begun = await Host(inUse).RunAsync(Plan, default).WaitAsync(Patience);
+        Assert.Equal((JobPhase.Aborted, inUse), (begun.Phase, begun.Error));
+        var resumed = await Host(inUse).ResumeAsync(JobState.New(Plan), default).WaitAsync(Patience);
+        Assert.Equal((JobPhase.Interrupted, ErrorCode.Interrupted), (resumed.Phase, resumed.Error!.Code));
+        var gone = await Host(new JobError(ErrorCode.Failed, "gone")).ResumeAsync(resumed, default).WaitAsync(Patience);
+        Assert.Equal((JobPhase.Aborted, "gone"), (gone.Phase, gone.Error!.Message));
+
+        JobHost Host(JobError refusal) => new(new GoodWorker { Refusal = refusal }, _catalog, new MemoryJournal(), null);
+    }
+
+    [Fact]
+    public async Task A_journal_that_cannot_be_written_ends_the_process_and_commits_nothing()
+    {
+        var journal = new MemoryJournal
+        {
+            Before = events =>
+            {
+                if (events.Any(one => one is GuestStored)) throw new SnapshotException(ErrorCode.Locked, "another process has taken over");
+            },
+        };
+        await Assert.ThrowsAsync<SnapshotException>(() => new JobHost(_worker, _catalog, journal, null).RunAsync(Plan, default).WaitAsync(Patience));
+        Assert.Equal((0, 0), (_catalog.Commits, _catalog.Discards));
+    }
+
+    [Fact]
+    public async Task The_end_of_a_job_without_a_process_is_written_by_another()
+    {
+        foreach (var (end, phase) in new (JobMessage, JobPhase)[]
+        {
+            (new CheckpointFound(), JobPhase.Committed), (new AbandonJob(new JobError(ErrorCode.Cancelled, "cancelled")), JobPhase.Aborted),
+        })
+        {
+            var journal = new MemoryJournal();
+            await journal.AppendAsync([new JobPlanned(Plan), new PreflightStarted()], default);
+            var ended = await JobHost.ConcludeAsync(JobFold.Replay(journal.Events), journal, end);
+            Assert.Equal((phase, true), (ended.Phase, ended.IsOver));
+            // Said twice it stays said.
+            var count = journal.Events.Count;
+            await JobHost.ConcludeAsync(JobFold.Replay(journal.Events), journal, end);
+            Assert.Equal(count, journal.Events.Count);
+        }
+    }
+
+    [Fact]
     public async Task A_commit_that_fails_leaves_no_checkpoint_and_tells_why()
     {
         _catalog.Fault = new SnapshotException(ErrorCode.NoSpace, "full");
@@ -75,7 +181,7 @@ public sealed class JobHostTests
             Plan with { Version = 2 },
         })
         {
-            var error = await Assert.ThrowsAsync<SnapshotException>(() => new JobHost(_worker, _catalog, null).RunAsync(plan, default));
+            var error = await Assert.ThrowsAsync<SnapshotException>(() => new JobHost(_worker, _catalog, new MemoryJournal(), null).RunAsync(plan, default));
             Assert.Equal(ErrorCode.Usage, error.Code);
             Assert.True(error.IsPreflight);
             Assert.NotNull(error.Advice);
@@ -85,7 +191,7 @@ public sealed class JobHostTests
 
     private static JobPlan Plan => new() { JobId = "j", Guests = [new GuestPlan("a", "reference:a")] };
 
-    private Task<JobState> RunAsync(CancellationToken cancellation) => new JobHost(_worker, _catalog, null).RunAsync(Plan, cancellation).WaitAsync(Patience, CancellationToken.None);
+    private Task<JobState> RunAsync(CancellationToken cancellation) => new JobHost(_worker, _catalog, new MemoryJournal(), null).RunAsync(Plan, cancellation).WaitAsync(Patience, CancellationToken.None);
 
     private sealed class Catalog : IJobCommit
     {
@@ -117,6 +223,10 @@ public sealed class JobHostTests
 
         public Action<WorkerCommand> Before { get; set; } = _ => { };
 
+        public Func<WorkerCommand, bool> IsSilent { get; set; } = _ => false;
+
+        public JobError? Refusal { get; set; }
+
         public void Break() => _reports.Writer.TryComplete(new IOException("the connection was reset"));
 
         public ValueTask SendAsync(WorkerCommand command, CancellationToken cancellation)
@@ -125,6 +235,7 @@ public sealed class JobHostTests
             Before(command);
             WorkerReport report = command switch
             {
+                OpenGuest when Refusal is { } refusal => new GuestFailed("j", "a", refusal),
                 OpenGuest => new GuestOpened("j", "a", CaptureTransport.Direct, CaptureStrategy.Precopy, "", TimeSpan.Zero, true),
                 RunPass pass => new PassFinished("j", "a", VoteDecision.Done, new PassReport { Pass = pass.Pass }),
                 PrepareCut cut => new CutPrepared("j", "a", cut.Epoch),
@@ -136,7 +247,7 @@ public sealed class JobHostTests
                 DrainGuest => new GuestDrained("j", "a", new PassReport { Pass = uint.MaxValue }),
                 _ => new GuestClosed("j", "a"),
             };
-            _reports.Writer.TryWrite(report);
+            if (!IsSilent(command)) _reports.Writer.TryWrite(report);
             return default;
         }
 

@@ -59,6 +59,8 @@ internal static class GoldenRepository
         builder.Apply(0, [new ExtentPages(0, 0xff, 0), new ExtentPages(1, 3, 0)], builder.Number(Place(0), false));
         builder.Apply(0, [new ExtentPages(0, 0xf0, 0)], builder.Number(Place(1), false));
         builder.Apply(new DeviceInfo(new Units.UnitKey("d", 1), 2, 100, 0) { StateSections = [builder.Number(Place(2), false)] });
+        var placement = new Placement("guest", blocks[0].Name, blocks[0].Length, entries[0].Digest, [new ExtentPages(0, 1, 2), new ExtentPages(1, 3, 0)]);
+        Add(PlacementFormat.Write([placement, placement with { Section = default }], out var placed), PackFormat.PlacementTag, placed);
         Add(ManifestFormat.Write(builder.Build(out _, out _), out var root), PackFormat.ManifestTag, root);
         var info = new CheckpointInfo(
             Id, "name", DateTimeOffset.UnixEpoch, default, new Dictionary<string, string> { ["a"] = "b" }, [new GuestInfo("guest", root, 1, 2, 3, 4)]);

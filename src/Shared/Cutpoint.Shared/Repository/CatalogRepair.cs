@@ -86,7 +86,7 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
                 {
                     var info = files.Read(id, open => CommitFormat.Read(open.ReadValue(entry.Offset, entry.Length), entry.Offset, out _));
                     if (commits.ContainsKey(info.Id) || File.Exists(Path.Combine(paths.Forgotten, info.Id.ToString()))) continue;
-                    commits.Add(info.Id, ReadCommit(files, info, entry.In(id)));
+                    commits.Add(info.Id, ReadCommit(files, info, entry.In(id), _manifests));
                 }
                 catch (SnapshotException error)
                 {
@@ -97,13 +97,16 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
         return [.. commits.Values.OrderBy(commit => commit.Info.CreatedAt).ThenBy(commit => commit.Info.Id)];
     }
 
-    private CatalogCommit ReadCommit(PackFiles files, CheckpointInfo info, SectionRef record)
+    /// <summary>What a commit record makes visible, by the manifests it names.</summary>
+    /// <exception cref="SnapshotException">A manifest is missing or damaged.</exception>
+    public static CatalogCommit ReadCommit(
+        PackFiles files, CheckpointInfo info, SectionRef record, IReadOnlyDictionary<Digest, SectionRef> known)
     {
         var manifests = new List<SectionRef>();
         var sections = new HashSet<Digest>();
         foreach (var guest in info.Guests)
         {
-            if (!_manifests.TryGetValue(guest.Root, out var place))
+            if (!known.TryGetValue(guest.Root, out var place))
                 throw new SnapshotException(
                     ErrorCode.VerificationFailed, $"the manifest of guest '{guest.Name}' of checkpoint {info.Id} is in no pack");
             manifests.Add(place);

@@ -20,6 +20,9 @@ public sealed record CheckpointOptions
     /// <summary>What the job is for, shown to those who wait for it.</summary>
     public string Purpose { get; init; } = "take";
 
+    /// <summary>True when another process may go on with the job after this one has died: from its first guest on, what it wrote stays until that or a cancellation.</summary>
+    public bool IsResumable { get; init; }
+
     /// <summary>Octets after which a pack is finished and the next one started. 64 MiB: small enough to be collected, large enough for
     /// cheap flushes.</summary>
     public long PackSize { get; init; } = DefaultPackSize;

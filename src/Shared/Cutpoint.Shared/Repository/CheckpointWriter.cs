@@ -7,10 +7,10 @@ namespace Cutpoint.Repository;
 
 /// <summary>
 /// Writes one checkpoint into packs of its own, and makes it visible by one commit. Disposing without a commit removes what was written; a
-/// process that dies leaves it to <c>gc</c>. <see cref="Encode(PageChunk)"/> may be called concurrently; of the other calls one at a time
+/// process that dies leaves it to <c>gc</c>, or to the next process of a job that can be resumed. <see cref="Encode(PageChunk)"/> may be called concurrently; of the other calls one at a time
 /// runs, the others wait.
 /// </summary>
-public sealed class CheckpointWriter : IAsyncDisposable
+public sealed partial class CheckpointWriter : IAsyncDisposable
 {
     private readonly DirectoryRepository _repository;
     private readonly CheckpointOptions _options;
@@ -26,12 +26,17 @@ public sealed class CheckpointWriter : IAsyncDisposable
     private PackWriter? _pack;
     private bool _isEnded;
 
-    internal CheckpointWriter(DirectoryRepository repository, CheckpointOptions options, JobRegistration registration)
+    internal CheckpointWriter(
+        DirectoryRepository repository, CheckpointOptions options, JobRegistration registration, CheckpointInfo? committed, RecoveredJob? recovered)
     {
         _repository = repository;
         _options = options;
         _registration = registration;
         _encoder = new SectionEncoder(options.Codec, Find);
+        Committed = committed;
+        _isEnded = committed is not null;
+        _recovered = recovered?.Placements ?? [];
+        foreach (var pack in recovered?.Packs ?? []) TakeOver(pack);
     }
 
     /// <summary>The job's name, and that of the checkpoint to be.</summary>
@@ -40,7 +45,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
     /// <summary>A directory for the job's scratch files; it goes when the writer is disposed.</summary>
     public string ScratchDirectory => _registration.Directory;
 
-    /// <summary>Octets in this job's packs so far.</summary>
+    /// <summary>Octets this process has written into packs so far.</summary>
     public long WrittenBytes { get; private set; }
 
     /// <summary>What the job notes about itself, as JSON; stored with the commit.</summary>
@@ -51,7 +56,14 @@ public sealed class CheckpointWriter : IAsyncDisposable
     /// <param name="blocks">Its RAM blocks; chunks name a block by its place in this list.</param>
     /// <param name="cancellation">Cancels the call.</param>
     public ValueTask<GuestManifestBuilder> AddGuestAsync(string name, IReadOnlyList<RamBlock> blocks, CancellationToken cancellation) =>
-        InTurnAsync(() => AddGuest(name, blocks), cancellation);
+        InTurnAsync(
+        () =>
+        {
+            var guest = AddGuest(name, blocks);
+            Restart(guest);
+            return guest;
+        },
+        cancellation);
 
     /// <summary>
     /// Adds a guest whose pages are those of an earlier checkpoint until others take their place. Nothing is copied; blocks of the same
@@ -72,6 +84,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
                     ErrorCode.NotFound, $"checkpoint {based.Checkpoint} was forgotten meanwhile", "name another base");
             var guest = AddGuest(name, blocks);
             guest.StartFrom(based.Manifest, based.SectionRefs);
+            Restart(guest);
             return guest;
         },
         cancellation);
@@ -151,6 +164,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
         try
         {
             await _flushing.WaitAsync(cancellation).ConfigureAwait(false);
+            WritePlacements();
             if (_pack is { } pack) await Task.Run(pack.Flush, cancellation).ConfigureAwait(false);
         }
         finally
@@ -179,7 +193,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the job. Without a commit before, its packs are removed.</summary>
+    /// <summary>Ends the job. Without a commit before, its packs are removed, unless it was left to another process.</summary>
     public async ValueTask DisposeAsync()
     {
         await _turn.WaitAsync().ConfigureAwait(false);
@@ -193,7 +207,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
                 foreach (var path in _paths) File.Delete(path);
             }
             _isEnded = true;
-            _repository.Catalog.Unpin(Id);
+            if (!_isLeft) _repository.Catalog.Unpin(Id);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
@@ -201,7 +215,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         }
         finally
         {
-            _registration.Dispose();
+            if (_isLeft) _registration.Leave();
+            else _registration.Dispose();
             _turn.Release();
         }
     }
@@ -224,6 +239,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
             if (block.Length <= 0 || block.Length % Paging.PageSize != 0)
                 throw new ArgumentException($"RAM block '{block.Name}' has no whole pages.", nameof(blocks));
         }
+        // Before this nothing is stored that would be worth it.
+        if (_options.IsResumable) _registration.Keep();
         var guest = new GuestManifestBuilder(name, [.. blocks]);
         _guests.Add(guest);
         return guest;
@@ -276,6 +293,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
                 ThrowIfEnded();
                 var number = section.RawLength == 0 ? 0 : Store(guest, section);
                 guest.Apply(section.Block, section.Extents, number);
+                if (_options.IsResumable) Place(guest, section);
             }
             finally
             {
@@ -313,9 +331,14 @@ public sealed class CheckpointWriter : IAsyncDisposable
     {
         if (_pack is not null && _pack.Length + length > _options.PackSize) FinishPack();
         if (_pack is not null) return _pack;
-        var id = new PackId(Id, _paths.Count + 1);
+        return _pack = CreatePack();
+    }
+
+    private PackWriter CreatePack()
+    {
+        var id = new PackId(Id, ++_lastPack);
         _paths.Add(Path.Combine(_repository.Paths.Packs, id.FileName));
-        return _pack = PackWriter.Create(_repository.Paths.Packs, new PackHeader(_repository.Id, id));
+        return PackWriter.Create(_repository.Paths.Packs, new PackHeader(_repository.Id, id));
     }
 
     /// <summary>
@@ -325,6 +348,7 @@ public sealed class CheckpointWriter : IAsyncDisposable
     private void FinishPack()
     {
         _flushing.GetAwaiter().GetResult();
+        WritePlacements();
         var pack = _pack!;
         pack.Finish();
         _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
@@ -342,6 +366,8 @@ public sealed class CheckpointWriter : IAsyncDisposable
         foreach (var guest in _guests)
             new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
         cancellation.ThrowIfCancellationRequested();
+        // The manifests say the same for good.
+        _unplaced.Clear();
 
         var manifests = new List<SectionRef>();
         var guests = new List<GuestInfo>();

@@ -123,7 +123,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         cancellation.ThrowIfCancellationRequested();
         options.Check();
         ThrowIfReadOnly();
-        return ValueTask.FromResult(new CheckpointWriter(this, options, JobRegistration.Create(Paths.Jobs, options.Purpose, _time)));
+        return ValueTask.FromResult(new CheckpointWriter(
+            this, options, JobRegistration.Create(Paths.Jobs, options.Purpose, _time), committed: null, recovered: null));
     }
 
     /// <summary>Every committed checkpoint, oldest first.</summary>

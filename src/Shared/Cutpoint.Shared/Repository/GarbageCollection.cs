@@ -14,14 +14,15 @@ internal sealed class GarbageCollection(DirectoryRepository repository, JobRegis
     {
         var dryRun = options.IsDryRun;
         var listed = PackListing.Read(_paths.Packs).Packs;
-        var jobs = JobRegistration.List(_paths.Jobs).Select(other => other.Id).Where(id => JobRegistration.IsDead(_paths.Jobs, id)).ToList();
+        var jobs = JobRegistration.List(_paths.Jobs).Select(other => other.Id)
+            .Where(id => !JobRegistration.IsResumable(_paths.Jobs, id) && JobRegistration.IsDead(_paths.Jobs, id)).ToList();
         // A pin is set by a job that is registered already, so a job without registration has ended or died.
-        var deadPinners = _catalog.PinningJobs().Where(id => !JobRegistration.IsAlive(_paths.Jobs, id)).ToList();
+        var deadPinners = _catalog.PinningJobs().Where(id => !JobRegistration.IsOpen(_paths.Jobs, id)).ToList();
         cancellation.ThrowIfCancellationRequested();
         var compaction = new PackCompaction(repository, job, options);
         var needs = compaction.Mark(cancellation);
         var unused = _catalog.RemoveUnusedPacks(dryRun, deadPinners);
-        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !JobRegistration.IsAlive(_paths.Jobs, pack.Job)).ToList();
+        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !JobRegistration.IsOpen(_paths.Jobs, pack.Job)).ToList();
         var known = _catalog.Packs();
         leftovers.RemoveAll(known.ContainsKey);
 

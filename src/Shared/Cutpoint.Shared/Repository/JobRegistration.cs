@@ -12,6 +12,7 @@ internal sealed class JobRegistration : IDisposable
     private const string LockName = "lock";
     private const string UnfinishedPrefix = ".new-";
     private const string OwnerName = "owner.json";
+    private const string ResumableName = "resumable";
     private const int MaxOwnerLength = 64 << 10;
 
     private readonly FileStream _lock;
@@ -50,6 +51,51 @@ internal sealed class JobRegistration : IDisposable
             throw StorageError.Translate(error, directory, "create");
         }
     }
+
+    /// <summary>Takes over a job whose process died.</summary>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or its process lives (<see cref="ErrorCode.Locked"/>).</exception>
+    public static JobRegistration Resume(string jobs, Ulid id, string purpose, TimeProvider time)
+    {
+        var directory = Path.Combine(jobs, id.ToString());
+        var owner = Path.Combine(directory, OwnerName);
+        if (!IsResumable(jobs, id))
+            throw new SnapshotException(ErrorCode.NotFound, $"there is no job {id} that could be resumed", "look at 'cutpoint list'") { IsPreflight = true };
+        FileStream @lock;
+        try
+        {
+            @lock = new FileStream(Path.Combine(directory, LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new SnapshotException(ErrorCode.NotFound, $"job {id} has just ended", "look at 'cutpoint list'", error) { IsPreflight = true };
+        }
+        catch (IOException error)
+        {
+            var who = ReadOwner(owner)?.ToString() ?? "by another process";
+            throw new SnapshotException(
+                ErrorCode.Locked, $"job {id} is running: {who}", $"follow it with 'cutpoint watch {id}', or end it with 'cutpoint cancel {id}'", error)
+            {
+                IsTransient = true,
+                IsPreflight = true,
+            };
+        }
+        try
+        {
+            PosixFile.WriteAtomically(owner, JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
+            return new JobRegistration(id, directory, @lock);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            @lock.Dispose();
+            throw StorageError.Translate(error, owner, "write");
+        }
+    }
+
+    /// <summary>True when what a job wrote stays after its process has died.</summary>
+    public static bool IsResumable(string jobs, Ulid id) => File.Exists(Path.Combine(jobs, id.ToString(), ResumableName));
+
+    /// <summary>True when what a job wrote belongs to it still: it runs, or another process may go on with it.</summary>
+    public static bool IsOpen(string jobs, Ulid id) => IsResumable(jobs, id) || IsAlive(jobs, id);
 
     /// <summary>True while the process that runs a job lives; false when it died, and when the job has ended.</summary>
     public static bool IsAlive(string jobs, Ulid id) => IsLocked(jobs, id) is true;
@@ -122,6 +168,23 @@ internal sealed class JobRegistration : IDisposable
             throw StorageError.Translate(error, directory, "remove");
         }
     }
+
+    /// <summary>From here on another process may go on with the job when this one has died.</summary>
+    public void Keep()
+    {
+        var path = Path.Combine(Directory, ResumableName);
+        try
+        {
+            if (!File.Exists(path)) PosixFile.Create(path).Dispose();
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, path, "create");
+        }
+    }
+
+    /// <summary>Lets go of the job without ending it: another process may go on.</summary>
+    public void Leave() => _lock.Dispose();
 
     /// <summary>Ends the job: its name goes first and at once, while it is locked, so that nobody takes it for a dead one.</summary>
     public void Dispose()

@@ -12,7 +12,7 @@ internal static class ManifestFormat
 {
     public const int MaxNameLength = 255;
     private const int MaxBlocks = 4096;
-    private const long MaxBlockLength = (long)Paging.ExtentSize * int.MaxValue;
+    public const long MaxBlockLength = (long)Paging.ExtentSize * int.MaxValue;
     private const int MaxDevices = 65536;
     private const int EntryLength = sizeof(uint) + sizeof(ulong);
 

@@ -27,6 +27,8 @@ internal static class PackFormat
 
     public static BerTag IndexTag => BerTag.Application(5);
 
+    public static BerTag PlacementTag => BerTag.Application(6);
+
     /// <summary>Opens a value that ends in its digest.</summary>
     /// <param name="value">The value, whole.</param>
     /// <param name="tag">The tag it must have.</param>

@@ -17,7 +17,10 @@ internal sealed class PackRecovery(Ulid repository)
 
     /// <summary>Reads a pack.</summary>
     /// <returns>Null when it belongs to another repository.</returns>
-    public RecoveredPack? Read(PackFile file, CancellationToken cancellation)
+    /// <param name="file">The pack.</param>
+    /// <param name="cancellation">Cancels the read.</param>
+    /// <param name="trustIndex">False when the pack may not have reached the disk whole: an index then proves nothing, and every value is checked.</param>
+    public RecoveredPack? Read(PackFile file, CancellationToken cancellation, bool trustIndex = true)
     {
         var length = file.Length;
         var damages = new List<string>();
@@ -36,7 +39,7 @@ internal sealed class PackRecovery(Ulid repository)
             damages.Add(Text(error));
             start = 0;
         }
-        if (ReadIndex(file, length) is { } index) return new RecoveredPack(file.Id, length, length, IsFinished: true, index, damages);
+        if (trustIndex && ReadIndex(file, length) is { } index) return new RecoveredPack(file.Id, length, length, IsFinished: true, index, damages);
         return Walk(file, start, length, damages, cancellation);
     }
 
@@ -112,8 +115,8 @@ internal sealed class PackRecovery(Ulid repository)
             var window = _window.AsSpan(0, file.Read(_window, at));
             for (var index = 0; index < window.Length; index++)
             {
-                // The identifier octets of the five kinds of values; most other octets are passed over here.
-                if (window[index] is >= 0x61 and <= 0x65 && Holds(file, at + index, length)) return at + index;
+                // The identifier octets of the six kinds of values; most other octets are passed over here.
+                if (window[index] is >= 0x61 and <= 0x66 && Holds(file, at + index, length)) return at + index;
             }
         }
         return length;

@@ -110,6 +110,10 @@ internal sealed class PackVerification(
             {
                 CommitFormat.Read(value, offset, out _);
             }
+            else if (header.Tag == PackFormat.PlacementTag)
+            {
+                PlacementFormat.Read(value, offset);
+            }
             else if (header.Tag != PackFormat.IndexTag)
             {
                 throw PackFormat.Damaged(offset, $"{header.Tag}, which is no value of a pack");

@@ -60,6 +60,24 @@ internal sealed class PackWriter : IDisposable
         }
     }
 
+    /// <summary>Opens the pack of an interrupted job, and cuts what follows its last good value.</summary>
+    public static PackWriter Reopen(string directory, RecoveredPack pack)
+    {
+        var path = System.IO.Path.Combine(directory, pack.Id.FileName);
+        try
+        {
+            var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+            var writer = new PackWriter(pack.Id, file) { Length = pack.GoodLength };
+            writer._entries.AddRange(pack.Entries);
+            if (pack.GoodLength < pack.Length) RandomAccess.SetLength(writer.Handle, pack.GoodLength);
+            return writer;
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, path, "open");
+        }
+    }
+
     /// <summary>Appends a value and lists it in the index.</summary>
     /// <param name="tag">The value's tag.</param>
     /// <param name="digest">A section's identity, or the digest of another value.</param>

@@ -35,6 +35,8 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
         {
             var who = owner?.ToText(time.GetUtcNow()) ?? "an unknown process";
             if (JobRegistration.IsAlive(paths.Jobs, id)) Add(DoctorSeverity.Note, $"job {id} is running: {who}", null);
+            else if (JobRegistration.IsResumable(paths.Jobs, id))
+                Add(DoctorSeverity.Leftover, $"job {id} was interrupted: {who}", $"run 'cutpoint resume {id}' to go on, 'cutpoint cancel {id}' to remove it");
             else Add(DoctorSeverity.Leftover, $"job {id} was left behind: {who}", "run 'cutpoint gc'");
         }
     }
@@ -65,7 +67,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
                 if (length != expected)
                     Add(DoctorSeverity.Damage, $"pack {id} has {length} octets, the catalog says {expected}", "run 'cutpoint verify'");
             }
-            else if (!JobRegistration.IsAlive(paths.Jobs, id.Job) && !catalog.Packs().ContainsKey(id))
+            else if (!JobRegistration.IsOpen(paths.Jobs, id.Job) && !catalog.Packs().ContainsKey(id))
             {
                 Add(
                     DoctorSeverity.Leftover,
@@ -78,7 +80,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
                 DoctorSeverity.Damage, $"pack {id} is missing",
                 "put it back from a copy, or run 'cutpoint verify' to see which checkpoints are hit");
         var unused = catalog.RemoveUnusedPacks(
-            dryRun: true, [.. catalog.PinningJobs().Where(job => !JobRegistration.IsAlive(paths.Jobs, job))]);
+            dryRun: true, [.. catalog.PinningJobs().Where(job => !JobRegistration.IsOpen(paths.Jobs, job))]);
         if (unused.Count > 0)
             Add(
                 DoctorSeverity.Leftover, $"{unused.Count} packs ({unused.Values.Sum()} octets) are needed by no checkpoint",

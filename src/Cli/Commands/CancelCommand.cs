@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Cutpoint.Cli.Jobs;
+using Cutpoint.Cli.Output;
+using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Jobs;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Cli.Commands;
+
+/// <summary>Ends a job, wherever it runs, and removes what it stored.</summary>
+internal static class CancelCommand
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+
+    public static Command Create()
+    {
+        var id = new Argument<string>("ID") { Description = "Id of the job or its beginning; 'list' shows it" };
+        var command = new Verb(
+            "cancel", "End a job that runs or was interrupted; its guests run on, and what it stored is removed", "cutpoint cancel 01M7Z7T4T6PEQ3EQHC0YDK27FX") { id };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var time = TimeProvider.System;
+            await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
+            var job = await JobSelection.ResolveAsync(repository, parsed.GetValue(id)!, cancellation);
+            var phase = await EndAsync(repository, job, time, cancellation);
+            var result = new CancelResult(job.ToString(), phase);
+            if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.CancelResult);
+            else if (phase != JobPhase.Committed) Console.Out.WriteLine($"job {job} is cancelled");
+            if (phase == JobPhase.Committed)
+            {
+                throw new SnapshotException(
+                    ErrorCode.Failed, $"job {job} has ended: its checkpoint is there", $"'cutpoint forget {job}' takes it off the list");
+            }
+        });
+        return command;
+    }
+
+    private static async Task<JobPhase> EndAsync(DirectoryRepository repository, Ulid job, TimeProvider time, CancellationToken cancellation)
+    {
+        var isAsked = false;
+        while ((await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsRunning))
+        {
+            // It puts its guests back first, however long that takes; should it die meanwhile, its end is ours to write.
+            if (!isAsked)
+            {
+                await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+                await JobJournal.SendCancelAsync(database, job.ToString(), cancellation);
+            }
+            isAsked = true;
+            await Task.Delay(PollInterval, time, cancellation);
+        }
+        return await new TakeJob([], repository, null, time).CancelAsync(job, cancellation);
+    }
+}
+
+/// <summary>What cancel prints.</summary>
+internal sealed record CancelResult(string Id, JobPhase Phase);
