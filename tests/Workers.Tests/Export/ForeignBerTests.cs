@@ -115,7 +115,7 @@ public sealed class ForeignBerTests : IAsyncLifetime
     private async Task<byte[]> ThroughRepositoryAsync(string file)
     {
         await ImportJob.RunAsync(_repository, new ImportOptions { Path = file }, null, default);
-        var report = await _repository.VerifyAsync(null, null, null, default);
+        var report = await _repository.VerifyAsync(new VerifyOptions(), null, default);
         Assert.True(report.IsSound);
         await ExportAsync("ber", In("again.ber"));
         return await File.ReadAllBytesAsync(In("again.ber"));

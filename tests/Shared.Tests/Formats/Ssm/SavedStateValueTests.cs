@@ -304,7 +304,7 @@ public sealed class SavedStateValueTests
 
     private static readonly SavedStateField Late = Plain("late", 112, 4) with { FirstVersion = 2 };
 
-    private static SavedStateField[] Simple => [.. Start.Where(field => field.Transformer <= SavedStateTransformer.RawPointerArray), Late];
+    private static SavedStateField[] Simple => [.. Start.Where(one => one.Transformer <= SavedStateTransformer.RawPointerArray), Late];
 
     private static SavedStateField[] Fields =>
     [
@@ -328,8 +328,8 @@ public sealed class SavedStateValueTests
         Late,
         SavedStateField.Custom(
             "tail", 116, 2,
-            static (values, field, structure, _) => values.PutMemory(structure.Slice((int)field.Offset, 2)),
-            static (values, field, structure, _) => values.GetMemory(structure.Slice((int)field.Offset, 2))),
+            static (values, tail, structure, _) => values.PutMemory(structure.Slice((int)tail.Offset, 2)),
+            static (values, tail, structure, _) => values.GetMemory(structure.Slice((int)tail.Offset, 2))),
     ];
 
     private static SavedStateField Plain(string name, uint offset, uint size) => new(name, SavedStateTransformer.None, offset, size);
