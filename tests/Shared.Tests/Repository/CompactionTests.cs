@@ -175,8 +175,9 @@ public class CompactionTests
 
     private static void Copy(string from, string to)
     {
-        Directory.CreateDirectory(to);
-        foreach (var directory in Directory.GetDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(to + directory[from.Length..]);
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(to, Private);
+        foreach (var directory in Directory.GetDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(to + directory[from.Length..], Private);
         foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
         {
             // A file locked by this process cannot be copied by name while others may not read it.
