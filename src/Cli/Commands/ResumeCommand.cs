@@ -16,7 +16,7 @@ internal static class ResumeCommand
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var job = await JobSelection.ResolveAsync(repository, parsed.GetValue(id)!, cancellation);
-            await TakeCommand.RunAsync(parsed, repository, (take, ending) => take.ResumeAsync(job, cancellation, ending), cancellation);
+            return await TakeCommand.RunAsync(parsed, repository, (take, ending) => take.ResumeAsync(job, cancellation, ending), cancellation);
         });
         return command;
     }

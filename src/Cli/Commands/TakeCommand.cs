@@ -95,11 +95,12 @@ internal static class TakeCommand
         {
             if (job.IsInterrupted && job.Guests.Intersect(plan.Guests.Select(guest => guest.Uri)).Any()) await Console.Error.WriteLineAsync($"cutpoint: note: {job}");
         }
-        await RunAsync(parsed, repository, (take, ending) => take.RunAsync(plan, cancellation, ending), cancellation);
+        return await RunAsync(parsed, repository, (take, ending) => take.RunAsync(plan, cancellation, ending), cancellation);
     }
 
     /// <summary>Runs or resumes a job, shows how it goes and what came of it.</summary>
-    internal static async Task RunAsync(
+    /// <returns>The exit code.</returns>
+    internal static async Task<int> RunAsync(
         ParseResult parsed, DirectoryRepository repository, Func<TakeJob, CancellationToken, Task<(CheckpointInfo Checkpoint, JobState Job)>> run,
         CancellationToken cancellation)
     {

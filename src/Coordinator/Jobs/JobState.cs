@@ -19,7 +19,7 @@ public sealed record JobState
     }
 
     /// <summary>What is to be done.</summary>
-    public JobPlan Plan { get; }
+    public JobPlan Plan { get; init; }
 
     /// <summary>Where the job stands.</summary>
     public JobPhase Phase { get; init; }
