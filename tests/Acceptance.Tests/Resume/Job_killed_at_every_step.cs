@@ -81,7 +81,7 @@ public sealed class Job_killed_at_every_step : IDisposable
     /// <summary>Whatever is listed can be read to its last octet.</summary>
     private static async Task IsWholeAsync(SimulatedNode node, string step)
     {
-        var report = await node.Repository.VerifyAsync(null, null, null, default);
+        var report = await node.Repository.VerifyAsync(new VerifyOptions(), null, default);
         Assert.True(report.Findings.Count == 0, $"{step}: {string.Join("; ", report.Findings)}");
     }
 

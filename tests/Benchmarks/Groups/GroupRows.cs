@@ -96,7 +96,7 @@ internal static class GroupRows
 
     private static async Task<JobState> TakeAsync(IWorkerPort port, JobPlan plan, CancellationToken cancellation)
     {
-        var job = await new JobHost(port, new NoCatalog(), null).RunAsync(plan, cancellation);
+        var job = await new JobHost(port, new NoCatalog(), new NoJournal(), null).RunAsync(plan, cancellation);
         return job.Error is { } error ? throw error.ToException() : job;
     }
 
@@ -113,6 +113,13 @@ internal static class GroupRows
               {skews.Count} cuts: median {At(0.5).TotalMilliseconds:F2} ms, 99th percentile {At(0.99).TotalMilliseconds:F2} ms (under {most.TotalMilliseconds:F0}), worst {skews[^1].TotalMilliseconds:F2} ms
             """));
         return reached;
+    }
+
+    private sealed class NoJournal : IJobJournal
+    {
+        public Task AppendAsync(IReadOnlyList<JobEvent> events, CancellationToken cancellation) => Task.CompletedTask;
+
+        public Task<JobMessage> ReceiveAsync(CancellationToken cancellation) => new TaskCompletionSource<JobMessage>().Task;
     }
 
     private sealed class NoCatalog : IJobCommit
