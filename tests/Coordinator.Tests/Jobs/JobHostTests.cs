@@ -53,8 +53,8 @@ public sealed class JobHostTests
 
         Assert.Equal(
             [
-                "JobPlanned", "PreflightStarted", "> OpenGuest", "GuestLookedAt+PassStarted", "> RunPass", "PassEnded+CutStarted", "> MakeCut",
-                "> ReleaseCut", "> DrainGuest", "GuestHeld+CutReleased+GuestThawed+CutCertified+DrainStarted", "GuestStored+CommitStarted",
+                "JobPlanned", "PreflightStarted", "> OpenGuest", "GuestLookedAt+PassStarted", "> RunPass", "PassEnded+CutPlanned", "> PrepareCut",
+                "GuestPrepared+CutStarted", "> MakeCut", "> ReleaseCut", "> DrainGuest", "GuestHeld+CutReleased+GuestThawed+CutCertified+DrainStarted", "GuestStored+CommitStarted",
                 "CheckpointCommitted", "> CloseGuest", "GuestPutBack",
             ],
             order);
