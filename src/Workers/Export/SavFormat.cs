@@ -95,14 +95,15 @@ internal sealed class SavFormat : ExportFormat
         await using var stage = new Capture.OrderedStage<PageChunk, EncodedMemory>(
             1, slots,
             EncodedMemory.Of,
-            async (encoded, token) =>
+            async (encoded, _) =>
             {
                 using (encoded)
                 {
                     writer.WriteEncoded(encoded.Records, encoded.MemoryOctets);
                     done += encoded.MemoryOctets;
                 }
-                await output.FlushIfFullAsync(token);
+                // Not by the stage: the write it begins outlives it.
+                await output.FlushIfFullAsync(cancellation);
                 exporter.Progress?.Report(before + done);
             },
             cancellation);

@@ -305,7 +305,8 @@ public sealed class QemuSession : IAsyncDisposable
             // The intent stays: the guard tries on, and after it the next job.
             Trouble = problem;
         }
-        if (!Monitor.Ended.IsCompleted) return;
+        // A command that could not be sent any more tells it before the reader does.
+        if (!Monitor.Ended.IsCompleted && Trouble is not QmpException { Failure: QmpFailure.Ended }) return;
         // The guard or the guest was quicker, or both are gone; the watch finds out, and does what is left to do.
         await _watch;
         Trouble = File.Exists(path) ? Loss : null;

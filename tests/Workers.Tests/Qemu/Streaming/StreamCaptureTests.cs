@@ -84,7 +84,8 @@ public sealed class StreamCaptureTests
         if (isRead) await save.SaveExecuteAsync(limit.Token);
         else await Assert.ThrowsAnyAsync<OperationCanceledException>(() => save.SaveExecuteAsync(limit.Token));
         sinks.Emitting = static () => { };
-        Assert.NotNull(await capture.VoidAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5)));
+        // Null where QEMU was first and let the guest run by itself.
+        await capture.VoidAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
         await save.CompleteAsync();
         await guest.WaitUntilItCountsAsync();
 
