@@ -94,19 +94,16 @@ public sealed class GroupCaptureTests
         await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System), time);
         var options = InGroup with { Strategy = strategy, Transport = CaptureTransport.Stream, FreezeLimit = TimeSpan.FromSeconds(30) };
         await run.AskAsync<GuestOpened>(new OpenGuest("j", "g", $"qemu:{guest.Socket}", options, "zstd"));
-        await PassAsync(0);
-        await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", 1));
-        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 1));
+        var (epoch, pass) = (0, 0u);
+        await HoldAsync();
         var counter = guest.Counter;
         time.Advance(options.FreezeLimit);
         Assert.False((await run.NextAsync<CutEnded>()).Cut.HeldUntilRelease);
         Assert.InRange(guest.Counter, counter, counter + 1);
         await guest.WaitUntilItCountsAsync();
 
-        await PassAsync(1);
-        await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", 2));
-        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 2));
-        var ended = await run.AskAsync<CutEnded>(new ReleaseCut("j", "g", 2));
+        await HoldAsync();
+        var ended = await run.AskAsync<CutEnded>(new ReleaseCut("j", "g", epoch));
         Assert.True(ended.Cut.HeldUntilRelease);
         Assert.True(ended.Cut.StoppedAt < ended.Cut.ThawedAt);
         await run.AskAsync<GuestDrained>(new DrainGuest("j", "g"));
@@ -114,12 +111,28 @@ public sealed class GroupCaptureTests
         await guest.WaitUntilItCountsAsync();
         Assert.Equal(0, await guest.VerifyAsync());
 
-        async Task PassAsync(uint pass)
+        // QEMU may be through with the passes of so small a guest first, and stop it by itself: that attempt is void, and a job makes another.
+        async Task HoldAsync()
+        {
+            WorkerReport report;
+            var first = epoch;
+            do
+            {
+                await PassesAsync();
+                await run.AskAsync<CutPrepared>(new PrepareCut("j", "g", ++epoch));
+                await run.SendAsync(new MakeCut("j", "g", epoch));
+                report = await run.NextAnyAsync();
+            }
+            while (strategy is CaptureStrategy.Precopy && report is CutEnded { Cut.HeldUntilRelease: false } && epoch < first + 10);
+            Assert.IsType<CutHeld>(report);
+        }
+
+        async Task PassesAsync()
         {
             if (strategy is not CaptureStrategy.Precopy) return;
             // One more than a lone guest would need: it is held in the first.
-            await run.AskAsync<PassFinished>(new RunPass("j", "g", pass * 2));
-            await run.AskAsync<PassFinished>(new RunPass("j", "g", (pass * 2) + 1));
+            await run.AskAsync<PassFinished>(new RunPass("j", "g", pass++));
+            await run.AskAsync<PassFinished>(new RunPass("j", "g", pass++));
         }
     }
 

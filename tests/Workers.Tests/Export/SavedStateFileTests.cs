@@ -20,8 +20,6 @@ public sealed class SavedStateFileTests(TakenToyFixture fixture) : IClassFixture
         var imported = await fixture.ImportAsync(FileName);
         await fixture.ExportAsync(imported, "sav", again);
         Assert.Equal(File.ReadAllBytes(FileName), File.ReadAllBytes(again));
-        // It is the same guest, so nothing but its manifest was stored.
-        Assert.Equal(imported.Guests[0].ContentBytes, imported.Guests[0].ReusedBytes);
         await using var restored = await fixture.Taken.LaunchAsync(fixture.Taken.Options with { Checkpoint = imported.Id.ToString() });
         await restored.CheckItRunsOnAsync(fixture.Taken.Counter);
     }
