@@ -21,7 +21,7 @@ internal static class Failure
     private static JobError Describe(Exception exception) => exception switch
     {
         SnapshotException known => JobError.From(known),
-        OperationCanceledException => new(ErrorCode.Cancelled, "cancelled", "the guest runs as before; nothing was kept"),
+        OperationCanceledException => new(ErrorCode.Cancelled, "cancelled", "nothing was kept, and every guest is as it was"),
         AggregateException { InnerExceptions: [var inner] } => Describe(inner),
         TypeInitializationException { InnerException: { } inner } => Describe(inner),
         DllNotFoundException library => new(ErrorCode.Incompatible, $"a library is missing: {library.Message.Split('\n')[0]}",
