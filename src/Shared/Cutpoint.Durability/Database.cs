@@ -36,12 +36,22 @@ public abstract class Database : IAsyncDisposable
         try
         {
             var transaction = await BeginAsync(connection, cancellation).ConfigureAwait(false);
-            await using (transaction.ConfigureAwait(false))
+            DbException? failure = null;
+            try
             {
                 var result = await work(new Transaction(this, connection, transaction)).ConfigureAwait(false);
                 cancellation.ThrowIfCancellationRequested();
                 await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
                 return result;
+            }
+            catch (DbException error)
+            {
+                failure = error;
+                throw;
+            }
+            finally
+            {
+                await EndAsync(transaction, failure).ConfigureAwait(false);
             }
         }
         catch (DbException error)
@@ -120,6 +130,18 @@ public abstract class Database : IAsyncDisposable
         TaskCompletionSource hint;
         lock (_gate) (hint, _hint) = (_hint, NewHint());
         hint.SetResult();
+    }
+
+    private static async ValueTask EndAsync(DbTransaction transaction, DbException? failure)
+    {
+        try
+        {
+            await transaction.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (DbException) when (failure is not null)
+        {
+            // SQLite has rolled back by itself, as it does on a full disk; what it failed of is the news.
+        }
     }
 
     private async Task ExecuteEachAsync(Transaction transaction, IEnumerable<string> statements, CancellationToken cancellation)

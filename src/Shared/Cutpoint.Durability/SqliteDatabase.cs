@@ -77,7 +77,14 @@ public sealed class SqliteDatabase : Database
     public override async ValueTask DisposeAsync()
     {
         await _turn.WaitAsync().ConfigureAwait(false);
-        await _connection.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await _connection.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (SqliteException)
+        {
+            // A transaction SQLite has rolled back by itself, on a full disk, is rolled back once more here; whoever began it was told.
+        }
         _turn.Dispose();
     }
 

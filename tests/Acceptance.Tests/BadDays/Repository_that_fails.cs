@@ -14,7 +14,7 @@ public sealed class Repository_that_fails : BadDay
         var result = await InNamespaceAsync($"mount -t tmpfs -o size=8m none {Directory.Path} && {Program} init > /dev/null && {Program} take '{Guest}'; "
             + $"code=$?; {Program} list --json; exit $code");
 
-        Assert.Equal("""{"checkpoints":[]}""", result.Output.Trim());
+        Assert.StartsWith("""{"checkpoints":[],""", result.Output.Trim(), StringComparison.Ordinal);
         IsOneClearLine(result, 7, "space");
     }
 
@@ -90,7 +90,7 @@ public sealed class Repository_that_fails : BadDay
     }
 
     [Fact]
-    public async Task Keeps_what_a_killed_take_left_until_gc()
+    public async Task Keeps_what_a_killed_take_left_until_it_is_cancelled()
     {
         await InitAsync();
         await using (var take = RunningTake.Start(Cutpoint, "reference:a?ram=256MiB", "--codec", "zstd:12"))
@@ -101,9 +101,13 @@ public sealed class Repository_that_fails : BadDay
         }
         await NothingIsListedAsync();
         Assert.Contains("leftover", (await RunAsync("doctor")).Output, StringComparison.Ordinal);
+        var job = System.Text.Json.Nodes.JsonNode.Parse((await RunAsync("list", "--json")).Output)!["jobs"]![0]!["id"]!.GetValue<string>();
 
         Assert.Equal(0, (await RunAsync("gc")).ExitCode);
+        Assert.Contains("leftover", (await RunAsync("doctor")).Output, StringComparison.Ordinal);
 
+        Assert.Equal(0, (await RunAsync("cancel", job)).ExitCode);
+        Assert.Equal(0, (await RunAsync("gc")).ExitCode);
         Assert.DoesNotContain("leftover", (await RunAsync("doctor")).Output, StringComparison.Ordinal);
     }
 
