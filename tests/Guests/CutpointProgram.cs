@@ -78,7 +78,10 @@ public sealed partial class CutpointProgram(string repository, string state)
     }
 
     /// <summary>Sends a signal, such as 2 for Ctrl-C or 9 to kill.</summary>
-    public static void Signal(Process process, int signal) => _ = Kill(process.Id, signal);
+    public static void Signal(Process process, int signal) => Signal(process.Id, signal);
+
+    /// <summary>The same for one that is known by its number.</summary>
+    public static void Signal(int process, int signal) => _ = Kill(process, signal);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);

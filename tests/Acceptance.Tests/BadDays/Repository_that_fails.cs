@@ -96,6 +96,12 @@ public sealed class Repository_that_fails : BadDay
         await using (var take = RunningTake.Start(Cutpoint, "reference:a?ram=256MiB", "--codec", "zstd:12"))
         {
             Assert.True(await take.ReachAsync("Live", Cancellation));
+            // Its first pack comes after its first pass has begun.
+            while (!HasPacks())
+            {
+                Cancellation.ThrowIfCancellationRequested();
+                await Task.Yield();
+            }
             take.Signal(9);
             await take.EndAsync(Cancellation);
         }
@@ -121,6 +127,9 @@ public sealed class Repository_that_fails : BadDay
         Assert.Equal(0, openssl.ExitCode);
         Assert.Contains("appl [ 2 ]", walked, StringComparison.Ordinal);
     }
+
+    private bool HasPacks() =>
+        System.IO.Directory.EnumerateFiles(Path.Combine(Cutpoint.Repository, "packs"), "*", SearchOption.AllDirectories).Any();
 
     private string Program => $"{GuestKit.Executable} --repository {Cutpoint.Repository}";
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Cutpoint.TestGuests;
 
 namespace Cutpoint.Acceptance.Tests.BadDays;
@@ -113,31 +114,28 @@ public sealed class Take_that_is_interrupted : BadDay
     {
         await using var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", "stop", "--codec", "zstd:9");
         Assert.True(await take.ReachAsync("Cutting", Cancellation));
-        // The guard is started for the cut: one that came after the look around would put the guest back by itself.
-        while (!Guards().Any()) await Task.Yield();
-        foreach (var guard in Guards()) CutpointProgram.Signal(guard, Kill);
+        CutpointProgram.Signal(await GuardAsync(), Kill);
         take.Signal(Kill);
         await take.EndAsync(Cancellation);
     }
 
-    private IEnumerable<System.Diagnostics.Process> Guards()
+    /// <summary>The guard's process, of which the freeze intent tells before anything in QEMU is altered.</summary>
+    private async Task<int> GuardAsync()
     {
-        foreach (var process in System.Diagnostics.Process.GetProcessesByName("cutpoint"))
+        while (true)
         {
-            if (Reads($"/proc/{process.Id}/environ", Cutpoint.Repository) && Reads($"/proc/{process.Id}/cmdline", "guard")) yield return process;
+            Cancellation.ThrowIfCancellationRequested();
+            foreach (var intent in Intents())
+            {
+                if (JsonNode.Parse(await File.ReadAllTextAsync(intent, Cancellation))!["guard"] is { } guard) return (int)guard["pid"]!;
+            }
+            await Task.Yield();
         }
     }
 
-    /// <summary>False of a process that has just ended.</summary>
-    private static bool Reads(string file, string text)
+    private string[] Intents()
     {
-        try
-        {
-            return File.ReadAllText(file).Contains(text, StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
+        var directory = Directory.File("state/cutpoint/freeze");
+        return System.IO.Directory.Exists(directory) ? System.IO.Directory.GetFiles(directory, "*.intent") : [];
     }
 }
