@@ -38,6 +38,7 @@ internal static class CommandLine
             TakeCommand.Create(),
             ResumeCommand.Create(),
             CancelCommand.Create(),
+            NodeCommand.Create(),
             WatchCommand.Create(),
             ListCommand.Create(),
             ShowCommand.Create(),

@@ -19,6 +19,10 @@ internal static class CommonOptions
     public static Option<bool> Json { get; } =
         Recursive(Setting.CreateSwitch(null, "json", "Print one JSON object instead of tables; progress as JSON lines"));
 
+    /// <summary>The secret of the nodes of a cluster; read when it is needed.</summary>
+    public static Option<string?> SecretFile { get; } =
+        Setting.Create<string?>(null, "secret-file", "File with the secret of the cluster's nodes; needed for guests of other nodes", Value.Text, "FILE");
+
     /// <summary>The checkpoint a verb is about.</summary>
     public static Argument<string> Checkpoint(string description = "Id or its beginning, name, or 'latest'") => Setting.Argument("ID", description, Value.Text);
 

@@ -49,7 +49,7 @@ internal static class CancelCommand
             isAsked = true;
             await Task.Delay(PollInterval, time, cancellation);
         }
-        return await new TakeJob([], repository, null, time).CancelAsync(job, cancellation);
+        return await new TakeJob([], repository, null, null, time).CancelAsync(job, cancellation);
     }
 }
 

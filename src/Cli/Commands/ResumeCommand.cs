@@ -11,7 +11,7 @@ internal static class ResumeCommand
         var id = new Argument<string>("ID") { Description = "Id of the job or its beginning; 'list' shows it" };
         var command = new Verb(
             "resume", "Go on with a checkpoint that was interrupted: only pages that differ from what is stored are stored again",
-            "cutpoint list\ncutpoint resume 01M7Z7T4T6PEQ3EQHC0YDK27FX") { id };
+            "cutpoint list\ncutpoint resume 01M7Z7T4T6PEQ3EQHC0YDK27FX") { id, CommonOptions.SecretFile };
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);

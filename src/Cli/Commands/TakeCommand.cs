@@ -7,6 +7,7 @@ using Cutpoint.Compression;
 using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
+using Cutpoint.Nodes;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Guard;
@@ -22,7 +23,7 @@ internal static class TakeCommand
     public static Command Create()
     {
         var defaults = new CaptureOptions();
-        var guests = Setting.Arguments("GUEST-URI", "The guest, such as qemu:/run/vm1.qmp; several are taken at one cut", GuestUri.Parse);
+        var guests = Setting.Arguments("GUEST-URI", "The guest, such as qemu:/run/vm1.qmp, or //NODE/GUEST-URI where another node serves it; several are taken at one cut", GuestAddress.Parse);
         var name = Setting.Create<string?>(Verb, "name", "A name for the checkpoint", Value.Text, "NAME");
         var start = Setting.Create(
             Verb, "base", "Store only what differs from this checkpoint: 'latest' is the guest's own latest one, or the one it was restored from", Value.Text,
@@ -60,8 +61,9 @@ internal static class TakeCommand
             cutpoint take qemu:/run/vm1.qmp --after stop
             cutpoint take qemu:/run/web.qmp qemu:/run/db.qmp --name nightly
             cutpoint take qemu:/run/n1.qmp qemu:/run/n2.qmp qemu:/run/n3.qmp --tolerate 1
+            cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --secret-file /etc/cutpoint/secret
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, after, codec, labels };
+            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, after, codec, labels, CommonOptions.SecretFile };
         command.SetAction((parsed, cancellation) => RunAsync(
             parsed,
             new JobPlan
@@ -113,7 +115,7 @@ internal static class TakeCommand
         {
             using var reference = new ReferenceDriver(time);
             IGuestDriver[] drivers = [new QemuDriver(new QemuSessionOptions(), time), reference];
-            (taken, _) = await run(new TakeJob(drivers, repository, progress, time), Interrupt.Ending);
+            (taken, _) = await run(new TakeJob(drivers, repository, Secret(parsed), progress, time), Interrupt.Ending);
         }
         // Committed: from here on a signal changes nothing any more.
         await using var checkpoint = await repository.OpenCheckpointAsync(taken, CancellationToken.None);
@@ -123,8 +125,10 @@ internal static class TakeCommand
         return shown.Job is { Missing.Count: > 0 } ? (int)ErrorCode.PartialGroup : 0;
     }
 
+    private static NodeSecret? Secret(ParseResult parsed) => parsed.GetValue(CommonOptions.SecretFile) is { } path ? NodeSecret.Read(path) : null;
+
     /// <summary>Puts back every guest whose process and guard were killed, whoever's it was. That one cannot be put back keeps nobody from the others.</summary>
-    private static async Task ThawAsync(TimeProvider time, CancellationToken cancellation)
+    internal static async Task ThawAsync(TimeProvider time, CancellationToken cancellation)
     {
         foreach (var outcome in await new FreezeIntents(time: time).RecoverAsync(null, cancellation))
         {
@@ -134,10 +138,10 @@ internal static class TakeCommand
     }
 
     /// <summary>Guests are called as their target is: /run/vm1.qmp is vm1. Where that says nothing or is taken, the directory helps, then a number.</summary>
-    private static List<GuestPlan> Name(GuestUri[] guests)
+    private static List<GuestPlan> Name(GuestAddress[] guests)
     {
         var plans = new List<GuestPlan>();
-        foreach (var uri in guests)
+        foreach (var (node, uri) in guests)
         {
             var name = Path.GetFileNameWithoutExtension(uri.Target.TrimEnd('/'));
             var home = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(uri.Target)));
@@ -145,7 +149,7 @@ internal static class TakeCommand
             if (generic && !string.IsNullOrEmpty(home)) name = home;
             var candidate = name;
             for (var number = 2; plans.Any(plan => plan.Name == candidate); number++) candidate = string.Create(CultureInfo.InvariantCulture, $"{name}-{number}");
-            plans.Add(new GuestPlan(candidate, uri.Text));
+            plans.Add(new GuestPlan(candidate, uri.Text, node?.ToString()));
         }
         return plans;
     }

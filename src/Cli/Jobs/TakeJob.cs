@@ -1,22 +1,26 @@
 using System.Text.Json;
 using Cutpoint.Compression;
+using Cutpoint.Coordinator.Cluster;
 using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
+using Cutpoint.Nodes;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Capture;
 
 namespace Cutpoint.Cli.Jobs;
 
 /// <summary>
-/// Takes a checkpoint with coordinator and worker in this process: joins the two by their messages, the repository and the journal in it. Whatever ends the
+/// Takes a checkpoint with the coordinator in this process: joins it with the worker in it, or with those of other nodes, by their messages, with the
+/// repository and the journal in it. Whatever ends the
 /// process or the job's line, the job can be gone on with: it is over only when its journal says so.
 /// </summary>
 /// <param name="drivers">The kinds of guests known.</param>
 /// <param name="repository">Where the checkpoint goes.</param>
+/// <param name="secret">The secret of the nodes of the cluster, or null where there is none.</param>
 /// <param name="progress">Told how it goes, or null.</param>
 /// <param name="time">The clock.</param>
-internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepository repository, IProgress<JobProgress>? progress, TimeProvider time)
+internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepository repository, NodeSecret? secret, IProgress<JobProgress>? progress, TimeProvider time)
 {
     /// <summary>Runs a new job to its end.</summary>
     /// <param name="plan">What to take; its <see cref="JobPlan.JobId"/> is set by the repository.</param>
@@ -27,13 +31,14 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
     public async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(JobPlan plan, CancellationToken cancellation, CancellationToken ending)
     {
         plan.Check();
+        CheckSecret(plan);
         var start = await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
         await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
         var open = await repository.ListJobsAsync(cancellation);
         await using var writer = await repository.BeginAsync(Options(plan), cancellation);
         plan = In(writer, plan with { JobId = writer.Id.ToString() });
         var journal = await JobJournal.CreateAsync(database, plan.JobId, open.Select(job => job.Id.ToString()), cancellation);
-        return await RunAsync(writer, start, host => host.RunAsync(plan, cancellation, ending), journal, cancellation);
+        return await RunAsync(writer, start, JobState.New(plan), host => host.RunAsync(plan, cancellation, ending), journal, cancellation);
     }
 
     /// <summary>Goes on with a job whose process died, to its end.</summary>
@@ -52,11 +57,13 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
             await CancelAsync(job, cancellation);
             throw new SnapshotException(ErrorCode.NotFound, $"job {job} is over: {reason.Message}", "take a new checkpoint");
         }
+        CheckSecret(state.Plan);
         await using var writer = await repository.ResumeAsync(job, Options(state.Plan), cancellation);
         if (writer.Committed is { } committed)
             return (committed, await JobHost.ConcludeAsync(state, journal, new CheckpointFound()));
         state = state with { Plan = In(writer, state.Plan) };
-        return await RunAsync(writer, await BaseAsync(state.Plan, cancellation), host => host.ResumeAsync(state, cancellation, ending), journal, cancellation);
+        var start = await BaseAsync(state.Plan, cancellation);
+        return await RunAsync(writer, start, state with { Attempt = state.Attempt + 1 }, host => host.ResumeAsync(state, cancellation, ending), journal, cancellation);
     }
 
     /// <summary>Ends a job whose process died, and removes what is left of it. One that is over stays as it ended.</summary>
@@ -81,7 +88,7 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
     private static AbandonJob Cancelled(Ulid job) => new(new JobError(ErrorCode.Cancelled, $"job {job} was cancelled"));
 
     private async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(
-        CheckpointWriter writer, CaptureBase start, Func<JobHost, Task<JobState>> run, IJobJournal journal, CancellationToken cancellation)
+        CheckpointWriter writer, CaptureBase start, JobState begun, Func<JobHost, Task<JobState>> run, IJobJournal journal, CancellationToken cancellation)
     {
         var commit = new WriterCommit(writer);
         JobState job;
@@ -89,10 +96,11 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         {
             await using var worker = new CaptureWorker(
                 drivers,
-                (guest, token) => start.OpenAsync(writer, guest, token),
+                async (guest, token) => await start.OpenAsync(writer, guest, token),
                 progress,
                 time);
-            job = await run(new JobHost(worker, commit, journal, progress));
+            await using var fleet = Fleet(worker, writer, start, begun);
+            job = await run(new JobHost(fleet ?? (IWorkerPort)worker, commit, journal, progress));
         }
         catch
         {
@@ -109,6 +117,28 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
             throw error.ToException();
         }
         return (commit.Checkpoint!, job);
+    }
+
+    /// <summary>The workers of a job, when there are others than that of this process.</summary>
+    private WorkerFleet? Fleet(CaptureWorker local, CheckpointWriter writer, CaptureBase start, JobState begun) => IsOfSeveralNodes(begun.Plan) ? new WorkerFleet(local, new WorkerLines
+    {
+        Plan = begun.Plan,
+        Epoch = begun.Attempt,
+        Secret = secret!,
+        OpenStore = (guest, token) => start.OpenAsync(writer, guest, token),
+        Progress = progress,
+        Time = time,
+    }) : null;
+
+    private static bool IsOfSeveralNodes(JobPlan plan) => plan.Guests.Any(guest => guest.Node is not null);
+
+    private void CheckSecret(JobPlan plan)
+    {
+        if (secret is null && IsOfSeveralNodes(plan))
+        {
+            throw new SnapshotException(
+                ErrorCode.NotAuthorised, "the secret of the nodes that serve the guests is not named", "name its file with --secret-file, or set CUTPOINT_SECRET_FILE") { IsPreflight = true };
+        }
     }
 
     /// <summary>The base of a job that is gone on with. One that was forgotten meanwhile is done without: its pages are stored again.</summary>

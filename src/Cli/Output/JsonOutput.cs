@@ -32,6 +32,7 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(InitResult))]
 [JsonSerializable(typeof(ListResult))]
 [JsonSerializable(typeof(CancelResult))]
+[JsonSerializable(typeof(ListeningNode))]
 [JsonSerializable(typeof(WatchedEvent))]
 [JsonSerializable(typeof(ShownCheckpoint))]
 [JsonSerializable(typeof(RestoreResult))]

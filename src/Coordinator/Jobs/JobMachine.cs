@@ -149,7 +149,7 @@ public static class JobMachine
         var held = state.Present.Where(g => g.Stage is GuestStage.Held).ToList();
         return new(
             [new CutReleased([.. held.Select(g => g.Name)])],
-            [.. held.Select(g => Tell(new ReleaseCut(state.Plan.JobId, g.Name, state.Epoch)))]);
+            [.. held.Select(g => Tell(new ReleaseCut(state.Plan.JobId, g.Name, state.Epoch, IsVoid: state.VoidReason is not null)))]);
     }
 
     private static JobDecision OnThawed(JobState state, GuestProgress guest, CutEnded ended)

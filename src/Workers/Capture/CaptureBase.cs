@@ -42,7 +42,7 @@ public sealed class CaptureBase
 
     /// <summary>Adds a guest to a checkpoint, with the pages of its base until others take their place.</summary>
     /// <exception cref="SnapshotException">The checkpoint the user has named has no guest that fits.</exception>
-    public async ValueTask<IGuestStore> OpenAsync(CheckpointWriter writer, GuestDescription guest, CancellationToken cancellation)
+    public async ValueTask<CheckpointGuestStore> OpenAsync(CheckpointWriter writer, GuestDescription guest, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(guest);
@@ -75,7 +75,7 @@ public sealed class CaptureBase
         return await StartAsync(writer, guest, null, new BaseReport { Reason = note }, cancellation);
     }
 
-    private async ValueTask<IGuestStore> StartAsync(
+    private async ValueTask<CheckpointGuestStore> StartAsync(
         CheckpointWriter writer, GuestDescription guest, GuestReader? stored, BaseReport? report, CancellationToken cancellation)
     {
         var builder = stored is null ? await writer.AddGuestAsync(guest.Name, guest.Blocks, cancellation)

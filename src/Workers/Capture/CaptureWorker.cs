@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Cutpoint.Actors;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
+using Cutpoint.Repository;
 
 namespace Cutpoint.Workers.Capture;
 

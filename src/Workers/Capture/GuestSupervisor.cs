@@ -35,6 +35,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private TimeSpan _resting;
     private uint? _alignment;
     private bool _isPrepared;
+    private bool _isReleased;
     private bool _hasFailed;
     private bool _isClosed;
 
@@ -88,7 +89,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         RunPass pass => PassAsync(pass.Pass, isAligning: false),
         PrepareCut prepare => PrepareCutAsync(prepare.Epoch),
         MakeCut cut => CutAsync(cut.Epoch),
-        ReleaseCut release => _held?.Epoch == release.Epoch ? EndCutAsync(released: true) : Task.CompletedTask,
+        ReleaseCut release => _held?.Epoch == release.Epoch ? EndCutAsync(released: !release.IsVoid) : Task.CompletedTask,
         DrainGuest => DrainAsync(),
         _ => throw new InvalidOperationException($"command {command.GetType().Name}"),
     };
@@ -112,6 +113,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
             _known = await _graph.StartFromKnownAsync(cancellation);
             await Capture.BeginAsync(_graph, cancellation);
         }
+        // Passes after a release: the cut was void for another guest's sake.
+        if (_isReleased) await AbandonSaveAsync();
+        _isReleased = false;
         if (_save is not null) return;
         _save = new LiveSave(Capture.Units, _graph, new SaveOptions
         {
@@ -227,6 +231,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
             Graph.LeaveCut();
         }
         _cut = cut.Report(thawed, held, Capture, Graph.Counters.OverflowBytes);
+        _isReleased = held;
         if (!held) await AbandonSaveAsync();
         _context.Report(Progress(JobPhase.Thawed, 0) with { Cut = _cut });
         await ReportAsync(new CutEnded(_context.JobId, _context.Guest, _cut));

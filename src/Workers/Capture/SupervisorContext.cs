@@ -1,5 +1,6 @@
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
+using Cutpoint.Repository;
 
 namespace Cutpoint.Workers.Capture;
 

@@ -5,6 +5,7 @@ using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.TestGuests;
+using Cutpoint.Repository;
 using Cutpoint.Workers.Capture;
 using Cutpoint.Workers.Reference;
 

@@ -81,7 +81,7 @@ public sealed class JobMachineTests
         Say(Ended("a", 1, 0, 5, held: false));
         Assert.Empty(_actions);
         Say(new CutHeld("j", "b", 1, Noon));
-        Assert.Equal(new ReleaseCut("j", "b", 1), Told());
+        Assert.Equal(new ReleaseCut("j", "b", 1, IsVoid: true), Told());
         Say(Ended("b", 1, 0, 7));
         Assert.Equal([new RunPass("j", "a", 3), new RunPass("j", "b", 3)], Commands);
         Say(Passed("a", 3, VoteDecision.Done));

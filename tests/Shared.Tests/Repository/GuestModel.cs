@@ -73,7 +73,11 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
     }
 
     /// <summary>Every page of every block, as a full pass has them.</summary>
-    public async Task WriteAllAsync(DirectoryRepository repository, CheckpointWriter writer, GuestManifestBuilder guest)
+    public Task WriteAllAsync(DirectoryRepository repository, CheckpointWriter writer, GuestManifestBuilder guest) =>
+        WriteAllAsync(repository, new CheckpointGuestStore(writer, guest, repository.Hasher));
+
+    /// <summary>Every page of every block, as a full pass has them.</summary>
+    public async Task WriteAllAsync(DirectoryRepository repository, IGuestStore store)
     {
         for (var block = 0; block < Blocks.Length; block++)
         {
@@ -81,7 +85,7 @@ internal sealed class GuestModel(int seed, params RamBlock[] blocks) : IDisposab
             {
                 var extents = Enumerable.Range(extent, Math.Min(Paging.ExtentsPerSection, Blocks[block].ExtentCount - extent))
                     .Select(number => (number, AllPages(block, number))).ToArray();
-                await writer.AppendAsync(guest, writer.Encode(Chunk(repository, block, extents)), default);
+                await store.AppendAsync(store.Encode(Chunk(repository, block, extents)), default);
             }
         }
     }

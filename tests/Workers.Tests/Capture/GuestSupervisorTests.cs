@@ -105,6 +105,26 @@ public sealed class GuestSupervisorTests : IDisposable
         await run.CloseAsync(keep: true);
     }
 
+    /// <summary>Another guest of the group did not hold: known before the release, or only after it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task After_a_cut_that_another_guest_has_made_void_another_one_is_possible(bool isKnown)
+    {
+        await using var run = await CaptureRun.StartAsync(_driver);
+        await OpenAndPassAsync(run, new CaptureOptions());
+        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 1));
+        Assert.Equal(!isKnown, (await run.AskAsync<CutEnded>(new ReleaseCut("j", "g", 1, IsVoid: isKnown))).Cut.HeldUntilRelease);
+        Assert.True(_guest.IsRunning);
+
+        _guest.Run(1000);
+        await run.AskAsync<PassFinished>(new RunPass("j", "g", 5));
+        await run.AskAsync<CutHeld>(new MakeCut("j", "g", 2));
+        Assert.True((await run.AskAsync<CutEnded>(new ReleaseCut("j", "g", 2))).Cut.HeldUntilRelease);
+        await run.AskAsync<GuestDrained>(new DrainGuest("j", "g"));
+        await run.CloseAsync(keep: true);
+    }
+
     [Fact]
     public async Task A_final_pass_that_takes_too_long_ends_with_a_running_guest_and_a_void_cut()
     {

@@ -1,6 +1,6 @@
 using Cutpoint.Guests;
 using Cutpoint.Units;
-using Cutpoint.Workers.Capture;
+using Cutpoint.Repository;
 
 namespace Cutpoint.Workers.Tests.Capture;
 

@@ -3,7 +3,6 @@ using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
-using Cutpoint.Workers.Capture;
 
 namespace Cutpoint.Workers.Tests.Capture;
 

@@ -24,6 +24,9 @@ public sealed unsafe class PageHasher
     /// <summary>Octets of a secret.</summary>
     public static int SecretLength => Xxh3.SecretLength;
 
+    /// <summary>The secret, for another node that hashes pages for the same repository.</summary>
+    public byte[] ExportSecret() => [.. _secret];
+
     /// <summary>The hash of one page.</summary>
     /// <param name="page">One page.</param>
     public UInt128 Hash(ReadOnlySpan<byte> page)

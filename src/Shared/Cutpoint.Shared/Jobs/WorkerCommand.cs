@@ -55,11 +55,12 @@ public sealed record PrepareCut(string JobId, string Guest, int Epoch) : WorkerC
 /// <param name="Epoch">Which attempt, from 1.</param>
 public sealed record MakeCut(string JobId, string Guest, int Epoch) : WorkerCommand(JobId, Guest);
 
-/// <summary>All guests are held: thaw. Answered by <see cref="CutEnded"/>.</summary>
+/// <summary>All guests are held, or the attempt is void: thaw. Answered by <see cref="CutEnded"/>.</summary>
 /// <param name="JobId">The job.</param>
 /// <param name="Guest">Name of the guest.</param>
 /// <param name="Epoch">The attempt that is released.</param>
-public sealed record ReleaseCut(string JobId, string Guest, int Epoch) : WorkerCommand(JobId, Guest);
+/// <param name="IsVoid">True when the attempt counts for nothing, so that another may follow.</param>
+public sealed record ReleaseCut(string JobId, string Guest, int Epoch, bool IsVoid = false) : WorkerCommand(JobId, Guest);
 
 /// <summary>Write what is left until it is durable. Answered by <see cref="GuestDrained"/> or <see cref="GuestFailed"/>.</summary>
 /// <param name="JobId">The job.</param>

@@ -125,6 +125,10 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
     /// </summary>
     public EncodedSection Encode(PageChunk chunk) => _encoder.Encode(chunk);
 
+    /// <summary>Takes in a section of pages that another node has encoded. Safe for concurrent use.</summary>
+    /// <inheritdoc cref="SectionEncoder.Receive"/>
+    public EncodedSection Receive(int block, ReadOnlySpan<ExtentPages> extents, ReadOnlySpan<byte> value) => _encoder.Receive(block, extents, value);
+
     /// <summary>
     /// Appends a section of pages and notes in the guest's manifest where they are. Takes the section over. What is appended later counts
     /// more, so the calls for one page must come in the order of its contents.

@@ -60,6 +60,35 @@ public sealed class SectionEncoder : IDisposable
         return Encode(SectionKind.State, [(byte)SectionKind.State], state, [], 0, []);
     }
 
+    /// <summary>Takes in a section of pages that another node has encoded, unless equal content is stored already.</summary>
+    /// <param name="block">Number of the RAM block.</param>
+    /// <param name="extents">The extents of the chunk it was made from.</param>
+    /// <param name="value">The section's value; empty when all pages are zero.</param>
+    /// <exception cref="SnapshotException">The value does not hold, or has other pages (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    public EncodedSection Receive(int block, ReadOnlySpan<ExtentPages> extents, ReadOnlySpan<byte> value)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(value.Length, SectionHead.MaxSectionLength);
+        var ordinal = 0;
+        if (value.IsEmpty)
+        {
+            foreach (var extent in extents) ordinal += extent.PresentCount;
+            return ordinal == 0 ? new EncodedSection(SectionKind.Pages, default, 0, block, extents) : throw PackFormat.Damaged(0, "the section has no pages");
+        }
+        var head = SectionHead.Read(value, value.Length, 0);
+        if (head.Kind != SectionKind.Pages || head.PayloadHash != Xxh3.Hash(value[head.Payload])) throw PackFormat.Damaged(0, "the section's payload does not hold");
+        foreach (var extent in extents)
+        {
+            if (extent.Present == 0) continue;
+            if (ordinal == head.MaskCount || head.Mask(ordinal++) != extent.Present) throw PackFormat.Damaged(0, "the section has other pages");
+        }
+        if (ordinal != head.MaskCount) throw PackFormat.Damaged(0, "the section has other pages");
+        if (_known?.Invoke(head.Identity) is { } existing)
+            return new EncodedSection(SectionKind.Pages, head.Identity, head.RawLength, block, extents) { Existing = existing };
+        var buffer = _buffers.Rent();
+        value.CopyTo(buffer.Span);
+        return new EncodedSection(SectionKind.Pages, head.Identity, head.RawLength, block, extents, buffer, 0, value.Length);
+    }
+
     /// <summary>Frees idle buffers; those that are out are freed when they come back.</summary>
     public void Dispose() => _buffers.Dispose();
 

@@ -1,9 +1,8 @@
 using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
-using Cutpoint.Repository;
 
-namespace Cutpoint.Workers.Capture;
+namespace Cutpoint.Repository;
 
 /// <summary>Where the state of one guest goes. Nothing of it is visible before the job's commit.</summary>
 public interface IGuestStore

@@ -1,9 +1,8 @@
 using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
-using Cutpoint.Repository;
 
-namespace Cutpoint.Workers.Capture;
+namespace Cutpoint.Repository;
 
 /// <summary>One guest's part of a checkpoint under way.</summary>
 /// <param name="checkpoint">The checkpoint; not owned.</param>
@@ -23,6 +22,9 @@ public sealed class CheckpointGuestStore(CheckpointWriter checkpoint, GuestManif
 
     /// <inheritdoc/>
     public EncodedSection Encode(PageChunk chunk) => checkpoint.Encode(chunk);
+
+    /// <inheritdoc cref="CheckpointWriter.Receive"/>
+    public EncodedSection Receive(int block, ReadOnlySpan<ExtentPages> extents, ReadOnlySpan<byte> value) => checkpoint.Receive(block, extents, value);
 
     /// <inheritdoc/>
     public ValueTask AppendAsync(EncodedSection section, CancellationToken cancellation) => checkpoint.AppendAsync(guest, section, cancellation);

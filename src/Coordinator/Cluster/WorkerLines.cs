@@ -1,0 +1,28 @@
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Nodes;
+using Cutpoint.Repository;
+
+namespace Cutpoint.Coordinator.Cluster;
+
+/// <summary>What the lines of one job to its workers have in common.</summary>
+public sealed record WorkerLines
+{
+    /// <summary>The job.</summary>
+    public required JobPlan Plan { get; init; }
+
+    /// <summary>Which coordinator of the job this is.</summary>
+    public required int Epoch { get; init; }
+
+    /// <summary>The secret of the cluster.</summary>
+    public required NodeSecret Secret { get; init; }
+
+    /// <summary>Makes a guest's place in the checkpoint.</summary>
+    public required Func<GuestDescription, CancellationToken, ValueTask<CheckpointGuestStore>> OpenStore { get; init; }
+
+    /// <summary>Whom to tell how it goes, or null.</summary>
+    public IProgress<JobProgress>? Progress { get; init; }
+
+    /// <summary>The clock.</summary>
+    public required TimeProvider Time { get; init; }
+}

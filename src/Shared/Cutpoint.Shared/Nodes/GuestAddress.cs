@@ -1,0 +1,26 @@
+using Cutpoint.Guests;
+
+namespace Cutpoint.Nodes;
+
+/// <summary>A guest, and the node that serves it: <c>GUEST-URI</c> for one of this machine, <c>//NODE/GUEST-URI</c> for one of another.</summary>
+/// <param name="Node">The node; null for this process.</param>
+/// <param name="Uri">The guest as its node reaches it.</param>
+public sealed record GuestAddress(NodeAddress? Node, GuestUri Uri)
+{
+    private const string Prefix = "//";
+
+    /// <summary>Reads an address.</summary>
+    /// <exception cref="SnapshotException">It is not one (<see cref="ErrorCode.Usage"/>).</exception>
+    public static GuestAddress Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (!text.StartsWith(Prefix, StringComparison.Ordinal)) return new GuestAddress(null, GuestUri.Parse(text));
+        var end = text.IndexOf('/', Prefix.Length);
+        return end < 0
+            ? throw new SnapshotException(ErrorCode.Usage, $"'{text}' names a node and no guest", "write //HOST:PORT/qemu:/path/of/the/qmp/socket") { IsPreflight = true }
+            : new GuestAddress(NodeAddress.Parse(text[Prefix.Length..end]), GuestUri.Parse(text[(end + 1)..]));
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Node is null ? Uri.Text : $"{Prefix}{Node}/{Uri.Text}";
+}

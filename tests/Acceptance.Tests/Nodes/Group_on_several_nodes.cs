@@ -1,0 +1,176 @@
+using System.Text.Json.Nodes;
+using Cutpoint.TestGuests;
+
+namespace Cutpoint.Acceptance.Tests.Nodes;
+
+/// <summary>Two workers, each a process of its own that serves one guest of a group, and what becomes of the group when one of the processes dies or hangs.</summary>
+public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
+{
+    private const int SigInt = 2, SigKill = 9, SigTerm = 15, SigCont = 18, SigStop = 19;
+    private const string Large = "?ram=512MiB&dirty=1000";
+
+    private WorkerProcess _one = null!;
+    private WorkerProcess _two = null!;
+
+    private string SecretFile => Directory.File("secret");
+
+    public async Task InitializeAsync()
+    {
+        File.WriteAllText(SecretFile, Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+        File.SetUnixFileMode(SecretFile, UnixFileMode.UserRead);
+        await InitAsync();
+        _one = await WorkerProcess.StartAsync(Directory.File("one"), SecretFile, Cancellation);
+        _two = await WorkerProcess.StartAsync(Directory.File("two"), SecretFile, Cancellation);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _one.DisposeAsync();
+        await _two.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Real_guests_are_taken_at_one_cut_over_either_transport_and_come_back()
+    {
+        var options = new GuestOptions { RamKiB = 98312, ArenaMiB = 8 };
+        var guests = await Task.WhenAll(
+            Guest.BootAsync(options, Directory.File("g1"), Cancellation), Guest.BootAsync(options with { Ram = GuestRam.Private }, Directory.File("g2"), Cancellation));
+        await using var first = guests[0];
+        await using var second = guests[1];
+
+        var taken = await TakeAsync(first.Uri, second.Uri, "--freeze-limit", "20s");
+
+        Assert.Equal(["direct", "stream"], taken["guests"]!.AsArray().Select(guest => (string)guest!["transport"]!));
+        IsOneCut(taken);
+        foreach (var guest in guests)
+        {
+            Assert.Equal("running", await guest.StatusAsync(Cancellation));
+            await guest.Serial.WaitForCountsAsync(guest.Serial.Counts.Count + 2, Cancellation);
+            Assert.Empty(guest.Serial.Complaints);
+        }
+        Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+        foreach (var restored in RestoredGuest.AllFrom(await Cutpoint.QueryAsync(Cancellation, "restore", "latest", "--launch")))
+        {
+            await using var back = restored;
+            await back.Serial.WaitForCountsAsync(2, Cancellation);
+            Assert.Empty(back.Serial.Complaints);
+        }
+    }
+
+    [Fact]
+    public async Task A_second_take_stores_only_what_has_changed()
+    {
+        const string Quiet = "?ram=64MiB&dirty=0";
+        await TakeAsync("reference:a" + Quiet, "reference:b" + Quiet);
+
+        var again = await TakeAsync("reference:a" + Quiet, "reference:b" + Quiet);
+
+        IsOneCut(again);
+        Assert.All(again["guests"]!.AsArray(), guest => Assert.InRange((long)guest!["storedBytes"]!, 0, 256 << 10));
+        Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_killed_ends_the_job_and_the_guest_of_the_other_can_be_taken_at_once()
+    {
+        await using var take = await LiveAsync();
+        _two.Signal(SigKill);
+
+        IsOneClearError(await take.EndAsync(Cancellation), 11, _two.Address);
+
+        await NothingIsLeftAsync();
+        await _one.HearAsync("every guest is put back", Cancellation);
+        await Cutpoint.QueryAsync(Cancellation, "take", _one.Guest("reference:a" + Large), "--secret-file", SecretFile);
+    }
+
+    [Fact]
+    public async Task A_worker_that_hangs_is_given_up_when_its_lease_is_over_and_finds_itself_fenced_out_when_it_wakes()
+    {
+        await using var take = await LiveAsync();
+        _two.Signal(SigStop);
+
+        var ended = await take.EndAsync(Cancellation);
+
+        IsOneClearError(ended, 11, _two.Address);
+        Assert.Contains("lease is over", ended.Output, StringComparison.Ordinal);
+        await NothingIsLeftAsync();
+        _two.Signal(SigCont);
+        await _two.HearAsync("every guest is put back", Cancellation);
+        IsOneCut(await TakeAsync("reference:a" + Large, "reference:b" + Large));
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_is_killed_leaves_every_guest_put_back_and_a_job_that_can_be_resumed()
+    {
+        await using var take = await LiveAsync();
+        take.Signal(SigKill);
+        await take.EndAsync(Cancellation);
+        await _one.HearAsync("every guest is put back", Cancellation);
+        await _two.HearAsync("every guest is put back", Cancellation);
+        var job = (string)Assert.Single((await Cutpoint.QueryAsync(Cancellation, "list"))["jobs"]!.AsArray())!["id"]!;
+
+        IsOneCut(await Cutpoint.QueryAsync(Cancellation, "resume", job, "--secret-file", SecretFile));
+
+        Assert.Contains("epoch 2", _one.Notes, StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_asked_to_end_puts_its_guests_back_first()
+    {
+        await using var take = await LiveAsync();
+        _two.Signal(SigTerm);
+
+        Assert.Equal(0, await _two.EndAsync(Cancellation));
+        IsOneClearError(await take.EndAsync(Cancellation), 11, _two.Address);
+        await NothingIsLeftAsync();
+    }
+
+    [Fact]
+    public async Task A_take_that_is_cancelled_leaves_nothing_on_any_node()
+    {
+        await using var take = await LiveAsync();
+        take.Signal(SigInt);
+
+        Assert.Equal(130, (await take.EndAsync(Cancellation)).ExitCode);
+        await NothingIsLeftAsync();
+        await _two.HearAsync("every guest is put back", Cancellation);
+    }
+
+    [Fact]
+    public async Task Who_has_another_secret_or_none_is_told_so()
+    {
+        var guest = _one.Guest("reference:a");
+        IsOneClearLine(await RunAsync("take", guest), 12, "secret");
+        File.WriteAllText(Directory.File("other"), new string('x', 64));
+        File.SetUnixFileMode(Directory.File("other"), UnixFileMode.UserRead);
+
+        IsOneClearLine(await RunAsync("take", guest, "--secret-file", Directory.File("other")), 12, _one.Address);
+        await NothingIsLeftAsync();
+    }
+
+    private Task<JsonNode> TakeAsync(string one, string two, params string[] more) =>
+        Cutpoint.QueryAsync(Cancellation, ["take", _one.Guest(one), _two.Guest(two), "--secret-file", SecretFile, .. more]);
+
+    private async Task<RunningTake> LiveAsync()
+    {
+        var take = RunningTake.Start(Cutpoint, _one.Guest("reference:a" + Large), _two.Guest("reference:b" + Large), "--secret-file", SecretFile);
+        Assert.True(await take.ReachAsync("Live", Cancellation));
+        return take;
+    }
+
+    private async Task NothingIsLeftAsync()
+    {
+        var listed = await Cutpoint.QueryAsync(Cancellation, "list");
+        Assert.Empty(listed["checkpoints"]!.AsArray());
+        Assert.Empty(listed["jobs"]!.AsArray());
+        Assert.Empty(System.IO.Directory.EnumerateFiles(Path.Combine(Cutpoint.Repository, "packs")));
+    }
+
+    private static void IsOneCut(JsonNode taken)
+    {
+        var cuts = taken["guests"]!.AsArray().Select(guest => guest!["cut"]!).ToList();
+        Assert.True(cuts.Max(cut => (DateTimeOffset)cut["stoppedAt"]!) < cuts.Min(cut => (DateTimeOffset)cut["thawedAt"]!), taken.ToJsonString());
+        Assert.All(cuts, cut => Assert.True((bool)cut["heldUntilRelease"]!));
+    }
+}

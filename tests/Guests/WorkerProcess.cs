@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Cutpoint.TestGuests;
+
+/// <summary>A <c>cutpoint node --roles worker</c> on a port of its own, with a state directory of its own. Killed when disposed.</summary>
+public sealed class WorkerProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _notes = new();
+
+    private WorkerProcess(Process process, string address)
+    {
+        _process = process;
+        Address = address;
+        _process.ErrorDataReceived += (_, line) =>
+        {
+            lock (_notes) _notes.AppendLine(line.Data);
+        };
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Where it listens.</summary>
+    public string Address { get; }
+
+    /// <summary>What it has said so far.</summary>
+    public string Notes
+    {
+        get
+        {
+            lock (_notes) return _notes.ToString();
+        }
+    }
+
+    /// <summary>Starts one and waits until it listens.</summary>
+    public static async Task<WorkerProcess> StartAsync(string state, string secretFile, CancellationToken cancellation)
+    {
+        var process = new CutpointProgram(state, state).Start("node", "--listen", "127.0.0.1:0", "--secret-file", secretFile);
+        process.StandardInput.Close();
+        var line = await process.StandardOutput.ReadLineAsync(cancellation)
+            ?? throw new InvalidOperationException($"the worker does not listen: {await process.StandardError.ReadToEndAsync(cancellation)}");
+        return new WorkerProcess(process, line.Split(' ')[^1]);
+    }
+
+    /// <summary>The guest of a URI, served by this worker.</summary>
+    public string Guest(string uri) => $"//{Address}/{uri}";
+
+    /// <summary>Sends a signal: 9 kills it, 19 stops it, 18 lets it go on, 15 asks it to end.</summary>
+    public void Signal(int signal) => CutpointProgram.Signal(_process, signal);
+
+    /// <summary>Waits until it has said something.</summary>
+    public async Task HearAsync(string words, CancellationToken cancellation)
+    {
+        while (!Notes.Contains(words, StringComparison.Ordinal)) await Task.Delay(TimeSpan.FromMilliseconds(20), cancellation);
+    }
+
+    /// <summary>Waits for its end.</summary>
+    public async Task<int> EndAsync(CancellationToken cancellation)
+    {
+        await _process.WaitForExitAsync(cancellation);
+        return _process.ExitCode;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited) _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+}

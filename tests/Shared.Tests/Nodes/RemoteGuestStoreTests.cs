@@ -1,0 +1,104 @@
+using Cutpoint.Guests;
+using Cutpoint.Jobs;
+using Cutpoint.Nodes;
+using Cutpoint.Repository;
+using Cutpoint.Shared.Tests.Repository;
+using Cutpoint.Units;
+
+namespace Cutpoint.Shared.Tests.Nodes;
+
+public sealed class RemoteGuestStoreTests : IAsyncLifetime
+{
+    private static readonly RamBlock[] Blocks = [new("ram", 9 << 20), new("rom", 64 << 10, IsReadOnly: true)];
+
+    private TestRepository _repository = null!;
+    private LinePair _pair = null!;
+
+    public async Task InitializeAsync()
+    {
+        _repository = await TestRepository.CreateAsync();
+        _pair = await LinePair.ConnectAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        _pair.Dispose();
+        await _repository.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_guest_stored_from_another_node_is_the_guest_and_what_is_stored_already_is_known_there()
+    {
+        using var model = new GuestModel(1, Blocks).Fill(50);
+        var based = await model.TakeAsync(_repository.Open);
+        model.FillPage(0, 7);
+        model.ClearPage(0, 8);
+        await using var reader = await _repository.Open.OpenCheckpointAsync(based, default);
+        await using var writer = await _repository.Open.BeginAsync(new CheckpointOptions(), default);
+        var serving = Serve(async guest => await writer.AddGuestAsync(guest.Name, guest.Blocks, reader.Guest(null), default), writer);
+
+        var known = new Dictionary<(int, int), ulong>();
+        var state = new byte[(4 << 20) + 17];
+        new Random(1).NextBytes(state);
+        using (var store = await RemoteGuestStore.OpenAsync(_pair.Worker, model.Description, default))
+        {
+            var pages = await store.ReadKnownPagesAsync(
+                (block, extent, hashes) =>
+                {
+                    Assert.Equal(extent.PresentCount, hashes.Length);
+                    known[(block, extent.Extent)] = known.GetValueOrDefault((block, extent.Extent)) | extent.Present;
+                },
+                default);
+            Assert.Equal(pages.Pages, known.Values.Sum(mask => System.Numerics.BitOperations.PopCount(mask)));
+            Assert.True(pages.Pages > 1000);
+            await model.WriteAllAsync(_repository.Open, store);
+            await store.AppendAsync(new DeviceState(new UnitKey("cpu", 2), 12, state, "{}"u8.ToArray()), default);
+            await store.SealAsync(model.Description, new GuestRecord { Reason = "told" }, default);
+        }
+        _pair.Worker.Dispose();
+        await serving;
+
+        var taken = await writer.CommitAsync(default);
+        await _repository.AssertHoldsAsync(taken, model);
+        await _repository.AssertSoundAsync();
+        await using var stored = await _repository.Open.OpenCheckpointAsync(taken, default);
+        Assert.Equal(state.Length, Assert.Single(stored.Guest(null).Manifest.Devices).Length);
+        Assert.Contains("told", stored.Guest(null).Manifest.Record, StringComparison.Ordinal);
+        // Only what differs from the base was stored again: one section and the device.
+        Assert.InRange(taken.Guests[0].StoredBytes, 1, 10L << 20);
+    }
+
+    [Fact]
+    public async Task A_section_that_is_not_what_it_says_is_not_stored_and_the_worker_is_told()
+    {
+        using var model = new GuestModel(1, Blocks).Fill(50);
+        await using var writer = await _repository.Open.BeginAsync(new CheckpointOptions(), default);
+        var serving = Serve(async guest => await writer.AddGuestAsync(guest.Name, guest.Blocks, default), writer);
+        using var store = await RemoteGuestStore.OpenAsync(_pair.Worker, model.Description, default);
+        using var section = store.Encode(model.Chunk(_repository.Open, 0, (0, 1UL), (1, 2UL)));
+        var frame = new byte[StoreFrames.LengthOf(section)];
+        StoreFrames.Write(frame, section);
+        frame[^1] ^= 1;
+
+        await _pair.Worker.SendAsync(FrameKind.Section, frame.Length, frame, static (octets, frame) => frame.CopyTo(octets));
+        await serving;
+
+        var told = await Assert.ThrowsAsync<SnapshotException>(async () => await store.SealAsync(model.Description, new GuestRecord(), default));
+        Assert.Equal(ErrorCode.VerificationFailed, told.Code);
+        Assert.Equal(0, writer.WrittenBytes);
+    }
+
+    [Fact]
+    public async Task A_worker_does_not_store_another_guest_than_the_one_it_was_asked_for()
+    {
+        await using var writer = await _repository.Open.BeginAsync(new CheckpointOptions(), default);
+        var serving = Serve(async guest => await writer.AddGuestAsync(guest.Name, guest.Blocks, default), writer);
+        using var model = new GuestModel(1, Blocks) { Name = "other" };
+
+        await Assert.ThrowsAsync<SnapshotException>(async () => await RemoteGuestStore.OpenAsync(_pair.Worker, model.Description, default));
+        await serving;
+    }
+
+    private Task Serve(Func<GuestDescription, Task<GuestManifestBuilder>> add, CheckpointWriter writer) => new GuestStoreServer(
+        _pair.Coordinator, "guest", "zstd:1", async (guest, _) => new CheckpointGuestStore(writer, await add(guest), _repository.Open.Hasher)).RunAsync(default);
+}
