@@ -357,10 +357,13 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         pack.Finish();
         _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
         _pack = null;
-        _flushing = Task.Run(() =>
-        {
-            using (pack) pack.Flush();
-        });
+        // On a thread of its own: to wait for a disk would keep one of the few threads from compressing.
+        _flushing = Task.Factory.StartNew(
+            () =>
+            {
+                using (pack) pack.Flush();
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private CheckpointInfo Commit(CancellationToken cancellation)
