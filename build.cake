@@ -12,7 +12,7 @@ string closingLine = null;
 // What the tests and the demo call or load: a program on PATH or a library the loader finds, and the Debian package it comes in.
 var needs = new Dictionary<string, string>
 {
-    ["qemu-system-x86_64"] = "qemu-system-x86", ["openssl"] = "openssl", ["zstd"] = "zstd", ["lz4"] = "lz4", ["readelf"] = "binutils",
+    ["qemu-system-x86_64"] = "qemu-system-x86", ["qemu-img"] = "qemu-utils", ["openssl"] = "openssl", ["zstd"] = "zstd", ["lz4"] = "lz4", ["readelf"] = "binutils",
     ["asn1c"] = "asn1c",
     ["xz"] = "xz-utils", ["libxxhash.so.0"] = "libxxhash0", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
     ["postgres"] = "postgresql", ["crash"] = "crash", ["makedumpfile"] = "makedumpfile", ["gdb"] = "gdb", ["liblzo2.so.2"] = "liblzo2-2",

@@ -46,6 +46,12 @@ public sealed record GuestOptions
     /// <summary>MiB read from the disk at boot and kept.</summary>
     public int FillMiB { get; init; }
 
+    /// <summary>
+    /// A writable image of the guest's first virtio disk, as -drive takes it: "file=PATH,format=raw". The guest writes numbered blocks to it and tells each one;
+    /// null for none.
+    /// </summary>
+    public string? Numbers { get; init; }
+
     /// <summary>What the guest does on the network of its first card: 1 asks, 2 answers, 0 nothing.</summary>
     public int Talk { get; init; }
 
@@ -56,7 +62,7 @@ public sealed record GuestOptions
     public IReadOnlyList<string> Arguments(string directory)
     {
         // no_timer_check: on a busy host the timer of an emulated machine may be late, and the kernel would take it for broken.
-        var append = $"console=ttyS0 panic=-1 quiet loglevel=1 no_timer_check cp.arena={ArenaMiB} cp.rate={PagesPerSecond} cp.fill={FillMiB} cp.talk={Talk}";
+        var append = $"console=ttyS0 panic=-1 quiet loglevel=1 no_timer_check cp.arena={ArenaMiB} cp.rate={PagesPerSecond} cp.fill={FillMiB} cp.talk={Talk}{(Numbers is null ? "" : " cp.disk=vda")}";
         List<string> arguments =
         [
             "-accel", Accelerator, "-m", $"{RamKiB}K", "-smp", $"{Cpus}",
@@ -75,6 +81,7 @@ public sealed record GuestOptions
         if (!DefaultDevices) arguments.Add("-nodefaults");
         if (VmCoreInfo) arguments.AddRange(["-device", "vmcoreinfo"]);
         if (Disk is not null) arguments.AddRange(["-drive", $"file={Disk},format=raw,if=none,id=d0,read-only=on", "-device", "virtio-blk-pci,drive=d0"]);
+        if (Numbers is not null) arguments.AddRange(["-drive", $"{Numbers},if=virtio"]);
         arguments.AddRange(Extra);
         return arguments;
     }

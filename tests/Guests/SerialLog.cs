@@ -39,6 +39,9 @@ public sealed class SerialLog(string path)
         return talk.Count == 0 ? 0 : Field(first ? talk[0] : talk[^1], name + "=");
     }
 
+    /// <summary>Numbers of the blocks the guest has written to its disk, in the order told.</summary>
+    public IReadOnlyList<long> Blocks => [.. Lines.Where(line => line.StartsWith("DISK ", StringComparison.Ordinal)).Select(line => Field(line, "DISK "))];
+
     /// <summary>Waits until the guest has counted so many seconds in this file, whatever the numbers.</summary>
     /// <exception cref="TimeoutException">It has not, though a minute more than that has passed.</exception>
     public async Task WaitForCountsAsync(int lines, CancellationToken cancellation)

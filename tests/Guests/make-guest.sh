@@ -9,7 +9,7 @@ directory=$(cd "$directory" && pwd)
 exec 9> "$directory/.lock"
 flock 9
 if [ -f "$directory/initrd.gz" ]; then
-    stale=$(find "$here/make-guest.sh" "$here/init" "$here/workload/workload" -newer "$directory/initrd.gz")
+    stale=$(find "$here/make-guest.sh" "$here/init" "$here/numbers" "$here/workload/workload" -newer "$directory/initrd.gz")
     [ -n "$stale" ] || exit 0
 fi
 work=$(mktemp -d "$directory/making.XXXXXX")
@@ -52,6 +52,7 @@ for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev vir
 done
 install -m 755 "$here/workload/workload" "$here/init" root/
 mv root/workload root/bin/workload
+install -m 755 "$here/numbers" root/bin/
 (cd root && find . | LC_ALL=C sort | bin/busybox cpio -o -H newc 2> /dev/null | gzip -1n) > initrd.gz
 # The initramfs comes last: where it is, the guest is whole.
 mv vmlinuz "$directory/"

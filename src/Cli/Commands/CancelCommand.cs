@@ -23,6 +23,7 @@ internal static class CancelCommand
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var job = await JobSelection.ResolveAsync(repository, parsed.GetValue(id)!, cancellation);
             var phase = await EndAsync(repository, job, time, cancellation);
+            await OverlayNotes.MergeAsync(repository, time, cancellation);
             var result = new CancelResult(job.ToString(), phase);
             if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.CancelResult);
             else if (phase != JobPhase.Committed) Console.Out.WriteLine($"job {job} is cancelled");

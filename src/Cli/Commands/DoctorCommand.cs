@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Cutpoint.Cli.Output;
 using Cutpoint.Repository;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Guard;
 
 namespace Cutpoint.Cli.Commands;
@@ -31,13 +32,18 @@ internal static class DoctorCommand
         ? new DoctorFinding(DoctorSeverity.Damage, $"{outcome.Socket}: {outcome.Details}: {problem.Message}", problem.Advice)
         : new DoctorFinding(DoctorSeverity.Note, $"{outcome.Socket}: {outcome.Details}; the guest is {outcome.Status}", null);
 
+    private static DoctorFinding Describe(OverlayOutcome outcome) => outcome.Problem is { } problem
+        ? new DoctorFinding(DoctorSeverity.Leftover, problem.Message, problem.Advice)
+        : new DoctorFinding(DoctorSeverity.Note, $"{outcome.Socket}: {outcome.Details}", null);
+
     /// <summary>A repository that cannot be opened is a finding like others: the guests were put back all the same.</summary>
     private static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(ParseResult parsed, CancellationToken cancellation)
     {
         try
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            return await repository.ExamineAsync(cancellation);
+            var overlays = await new OverlayUpkeep(new OverlayLedger(), TimeProvider.System).RunAsync(repository, cancellation);
+            return [.. overlays.Select(Describe), .. await repository.ExamineAsync(cancellation)];
         }
         catch (SnapshotException exception)
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Cli.Settings;
 using Cutpoint.Repository;
@@ -46,6 +47,7 @@ internal static class ForgetCommand
                 : policy.Decide(await repository.ListAsync(cancellation), TimeZoneInfo.Local);
             var dry = parsed.GetValue(dryRun);
             foreach (var one in decisions.Where(one => !one.IsKept && !dry)) await repository.ForgetAsync(one.Checkpoint.Id, cancellation);
+            if (!dry) await OverlayNotes.MergeAsync(repository, TimeProvider.System, cancellation);
             if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(ForgetResult.From(decisions, dry), JsonOutput.Types.ForgetResult);
             else if (policy.IsEmpty) WriteNamed(decisions, dry);
             else WriteDecisions(decisions, dry);

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Restore;
 
 namespace Cutpoint.Cli.Commands;
@@ -15,7 +17,8 @@ internal static class GcCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            var runs = RunFiles.Sweep(repository.Directory, parsed.GetValue(dryRun));
+            if (!parsed.GetValue(dryRun)) await OverlayNotes.MergeAsync(repository, TimeProvider.System, cancellation);
+            var runs = RunFiles.Sweep(repository.Directory, parsed.GetValue(dryRun), new OverlayLedger().FilesInUse());
             var report = await repository.CollectGarbageAsync(parsed.GetValue(dryRun), cancellation);
             var result = new GcResult(
                 [.. report.UnusedPacks.Select(pack => pack.ToString())], [.. report.LeftoverPacks.Select(pack => pack.ToString())],

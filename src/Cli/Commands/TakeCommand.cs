@@ -43,6 +43,7 @@ internal static class TakeCommand
         var after = Setting.Create(Verb, "after", "What becomes of the guest after the cut", Value.Choice<AfterCut>, "continue|stop", "continue");
         var tolerate = Setting.Create(
             Verb, "tolerate", "Guests of a group that may fail; the checkpoint holds the others at one true cut, and the exit code is 3", Value.Count, "N", "0");
+        var noDisks = Setting.CreateSwitch(Verb, "no-disks", "Leave the guests' disks alone: what they hold is not kept, and may not fit the memory after a restore");
         var codec = Setting.Create(Verb, "codec", "Compression", Codec.Parse, "zstd[:LEVEL]|lz4|none", "zstd");
         var labels = Setting.CreateMany(Verb, "label", "A label; may be given several times", Value.Label, "KEY=VALUE");
         foreach (var (option, choices) in new (Option, string[])[]
@@ -63,7 +64,7 @@ internal static class TakeCommand
             cutpoint take qemu:/run/n1.qmp qemu:/run/n2.qmp qemu:/run/n3.qmp --tolerate 1
             cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --secret-file /etc/cutpoint/secret
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, after, codec, labels, CommonOptions.SecretFile };
+            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, noDisks, after, codec, labels, CommonOptions.SecretFile };
         command.SetAction((parsed, cancellation) => RunAsync(
             parsed,
             new JobPlan
@@ -83,6 +84,7 @@ internal static class TakeCommand
                     MaxPasses = parsed.GetValue(passes),
                     FreezeLimit = parsed.GetValue(limit),
                     After = parsed.GetValue(after),
+                    NoDisks = parsed.GetValue(noDisks),
                 },
             },
             cancellation));
@@ -110,6 +112,7 @@ internal static class TakeCommand
         var time = TimeProvider.System;
         var started = time.GetTimestamp();
         await ThawAsync(time, cancellation);
+        await OverlayNotes.MergeAsync(repository, time, cancellation);
         CheckpointInfo taken;
         using (var progress = new ProgressView(json, time))
         {

@@ -7,6 +7,7 @@ using Cutpoint.Jobs;
 using Cutpoint.Nodes;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Capture;
+using Cutpoint.Workers.Qemu.Disks;
 
 namespace Cutpoint.Cli.Jobs;
 
@@ -154,7 +155,10 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         }
     }
 
-    private static JobPlan In(CheckpointWriter writer, JobPlan plan) => plan with { Options = plan.Options with { ScratchDirectory = writer.ScratchDirectory } };
+    private JobPlan In(CheckpointWriter writer, JobPlan plan) => plan with
+    {
+        Options = plan.Options with { ScratchDirectory = writer.ScratchDirectory, Repository = OverlayUpkeep.NameOf(repository), Checkpoint = writer.Id.ToString() },
+    };
 
     private static CheckpointOptions Options(JobPlan plan) =>
         new() { Name = plan.Name, Labels = plan.Labels, Codec = Codec.Parse(plan.Codec), IsResumable = true };

@@ -66,6 +66,12 @@ internal static class CheckpointText
         if (guest.Transport is null) Fact(output, "capture", "none, it was imported");
         else Fact(output, "capture", $"{guest.Transport}, {guest.Strategy}: {guest.Reason}");
         if (guest.Cut is { } cut) Write(cut, output);
+        foreach (var disk in what.DiskSnapshots)
+        {
+            Fact(output, "disk", $"{disk.Device}, {Quantity.Bytes(disk.Octets)}: frozen in {disk.Image} ({disk.Format}), "
+                + $"{disk.Chain.Count} {(disk.Chain.Count == 1 ? "image" : "images")} deep; written since in {disk.Overlay}");
+        }
+        foreach (var disk in what.Disks) Fact(output, "disk", $"{disk}, not frozen");
         if (guest.Passes.Count > 0)
         {
             output.WriteLine();

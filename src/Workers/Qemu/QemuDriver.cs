@@ -1,6 +1,7 @@
 using System.Globalization;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu.Direct;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Qemu.Streaming;
 
@@ -26,7 +27,9 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
         {
             var inspection = await QemuPreflight.InspectAsync(opened.Monitor, uri, cancellation);
             inspection.RequireCapturable();
-            return await ChooseAsync(opened, inspection, options, cancellation);
+            var directory = inspection.Description.Properties.GetValueOrDefault(QemuInspection.DirectoryProperty);
+            var disks = new DiskCut(opened, inspection.Description, inspection.Disks, directory, options, session.Overlays, time);
+            return await ChooseAsync(opened, inspection, disks, options, cancellation);
         }
         catch
         {
@@ -36,22 +39,23 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
     }
 
     private async Task<IGuestCapture> ChooseAsync(
-        QemuSession opened, QemuInspection inspection, CaptureOptions options, CancellationToken cancellation)
+        QemuSession opened, QemuInspection inspection, DiskCut disks, CaptureOptions options, CancellationToken cancellation)
     {
         var refusals = new List<(string Transport, Refusal Refusal)>();
         if (options.Transport is CaptureTransport.Auto or CaptureTransport.Direct)
         {
-            var (capture, refusal) = await DirectTransport.TryOpenAsync(opened, inspection, options, time, cancellation);
+            var (capture, refusal) = await DirectTransport.TryOpenAsync(opened, inspection, disks, options, time, cancellation);
             if (capture is not null) return capture;
             refusals.Add(("direct", refusal!));
         }
         if (options.Transport is CaptureTransport.Auto or CaptureTransport.Stream)
         {
             var strategy = StreamStrategy.Choose(inspection, opened.Qemu?.Id, options);
+            strategy = strategy with { Costs = strategy.Costs with { Stop = strategy.Costs.Stop + disks.Pause } };
             if (!opened.WasRunning || options.Downtime is not { } downtime || downtime >= strategy.Costs.Floor)
             {
                 var reason = refusals.Count == 0 ? strategy.Reason : $"{strategy.Reason}; not direct: {refusals[0].Refusal.Reason}";
-                return new StreamCapture(opened, inspection, options, strategy with { Reason = reason }, time);
+                return new StreamCapture(opened, inspection, disks, options, strategy with { Reason = reason }, time);
             }
             refusals.Add((
                 "stream",

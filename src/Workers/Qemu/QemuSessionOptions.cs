@@ -1,3 +1,4 @@
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Guard;
 
 namespace Cutpoint.Workers.Qemu;
@@ -7,6 +8,9 @@ public sealed record QemuSessionOptions
 {
     /// <summary>Where it is written down what must be put back.</summary>
     public FreezeIntents Intents { get; init; } = new();
+
+    /// <summary>Where the overlays of frozen disks are noted.</summary>
+    public OverlayLedger Overlays { get; init; } = new();
 
     /// <summary>
     /// The longest the guest may be stopped before the guard continues it; null for a guest that is meant to stay stopped.

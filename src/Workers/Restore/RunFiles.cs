@@ -16,8 +16,9 @@ public static class RunFiles
     /// <summary>Removes the files nobody uses.</summary>
     /// <param name="repository">The repository's directory.</param>
     /// <param name="dryRun">Only says what would be removed.</param>
+    /// <param name="inUse">Files somebody needs, such as frozen images of checkpoints: the directories they lie in stay.</param>
     /// <returns>The directories removed, with the octets they took on disk.</returns>
-    public static IReadOnlyList<SweptRun> Sweep(string repository, bool dryRun)
+    public static IReadOnlyList<SweptRun> Sweep(string repository, bool dryRun, IReadOnlySet<string>? inUse = null)
     {
         var root = RunDirectory.Root(repository);
         if (!Directory.Exists(root)) return [];
@@ -25,7 +26,8 @@ public static class RunFiles
         var held = new Dictionary<string, FileStream>(StringComparer.Ordinal);
         try
         {
-            var used = new HashSet<string>(StringComparer.Ordinal);
+            var used = (inUse ?? new HashSet<string>()).Where(file => Path.GetDirectoryName(Path.GetDirectoryName(file)) == root).Select(file => Path.GetFileName(Path.GetDirectoryName(file))!)
+                .ToHashSet(StringComparer.Ordinal);
             foreach (var name in Directory.GetDirectories(root).Select(path => Path.GetFileName(path)!).Where(IsRun))
             {
                 var owner = ReadOwner(Path.Combine(root, name));

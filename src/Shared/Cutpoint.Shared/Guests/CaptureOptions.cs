@@ -29,6 +29,21 @@ public sealed record CaptureOptions
     /// <summary>What becomes of the guest after the cut.</summary>
     public AfterCut After { get; init; }
 
+    /// <summary>
+    /// True leaves the guest's disks alone: the checkpoint says which there are, and nothing keeps what they held. Else every writable one is frozen at the
+    /// cut, and a guest with one that cannot be is refused.
+    /// </summary>
+    public bool NoDisks { get; init; }
+
+    /// <summary>
+    /// What the repository is called that the checkpoint goes to, and the checkpoint's id there: noted beside what a capture leaves on the guest's host for as long as the
+    /// checkpoint is kept. Set by the job; empty when there is none.
+    /// </summary>
+    public string Repository { get; init; } = "";
+
+    /// <inheritdoc cref="Repository"/>
+    public string Checkpoint { get; init; } = "";
+
     /// <summary>Memory the job may reserve for guest pages: chunks in flight and the cut buffers of all its guests together. Octets.</summary>
     public long Budget { get; init; } = 160L << 20;
 

@@ -39,8 +39,13 @@ public sealed record GuestDescription
     /// <summary>Guest-physical layout at the time of the cut, ascending, without overlap.</summary>
     public IReadOnlyList<MemoryRange> Memory { get; init; } = [];
 
-    /// <summary>Files or nodes behind the guest's disks, for people; their contents are not part of a checkpoint.</summary>
+    /// <summary>
+    /// Files or nodes behind the guest's disks that were not frozen, for people: read-only media, and every disk of a guest that was taken without them.
+    /// </summary>
     public IReadOnlyList<string> Disks { get; init; } = [];
+
+    /// <summary>The guest's writable disks as of the cut; empty when it has none, or was taken without them.</summary>
+    public IReadOnlyList<DiskSnapshot> DiskSnapshots { get; init; } = [];
 
     /// <summary>True when the guest was running before the checkpoint was taken.</summary>
     public bool WasRunning { get; init; }
@@ -55,5 +60,6 @@ public sealed record GuestDescription
         || Blocks is null || Blocks.Any(block => block?.Name is null)
         || Memory is null || Memory.Any(range => range?.Block is null)
         || Disks is null || Disks.Any(disk => disk is null)
+        || DiskSnapshots is null || DiskSnapshots.Any(disk => disk is null || disk.IsIncomplete)
         || Properties is null || Properties.Values.Any(value => value is null);
 }

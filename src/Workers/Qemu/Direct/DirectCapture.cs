@@ -1,5 +1,6 @@
 using Cutpoint.Guests;
 using Cutpoint.Units;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Direct;
@@ -15,6 +16,7 @@ internal sealed class DirectCapture : IGuestCapture
 
     private readonly QemuSession _session;
     private readonly QemuInspection _inspection;
+    private readonly DiskCut _disks;
     private readonly DirectRam _ram;
     private readonly TimeProvider _time;
     private readonly bool _isStop;
@@ -24,10 +26,11 @@ internal sealed class DirectCapture : IGuestCapture
     private bool _isDescriptorSent;
 
     public DirectCapture(
-        QemuSession session, QemuInspection inspection, DirectRam ram, CaptureStrategy strategy, string reason, TimeProvider time)
+        QemuSession session, QemuInspection inspection, DiskCut disks, DirectRam ram, CaptureStrategy strategy, string reason, TimeProvider time)
     {
         _session = session;
         _inspection = inspection;
+        _disks = disks;
         _ram = ram;
         _time = time;
         _isStop = strategy == CaptureStrategy.Stop;
@@ -69,15 +72,18 @@ internal sealed class DirectCapture : IGuestCapture
         capabilities["x-ignore-shared"] = true;
         await _session.SetCapabilitiesAsync(capabilities, cancellation);
         await _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, cancellation);
+        await _disks.PrepareAsync(cancellation);
         await PrepareAsync(cancellation);
     }
 
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
     {
         // A cut that is tried again needs a new file: the descriptor is QEMU's only once.
+        await _disks.PrepareAsync(cancellation);
         await PrepareAsync(cancellation);
         using var events = _session.Monitor.Subscribe("MIGRATION");
         var stopped = await _session.StopAsync(cancellation) ?? _time.GetUtcNow();
+        await _disks.FreezeAsync(cancellation);
         _isDescriptorSent = false;
         // Before the memory is compared: writing their state is the last thing devices do, and some write to memory while they do it.
         await _session.MigrateAsync(DescriptorName, cancellation);
@@ -107,11 +113,15 @@ internal sealed class DirectCapture : IGuestCapture
         var (configuration, part) = await _devices!.ReadAsync(Description, _sinks!, UnitRegistration.FinalPass, cancellation);
         var properties = new Dictionary<string, string>(Description.Properties);
         foreach (var (name, value) in QemuStoredState.PropertiesOf(configuration, part.Devices)) properties[name] = value;
-        Description = Description with { Memory = await _memory!, Properties = properties };
+        Description = _disks.Describe(Description with { Memory = await _memory!, Properties = properties });
         return QemuStoredState.StatesOf(part.Devices);
     }
 
-    public void Keep() => _session.KeepStopped();
+    public void Keep()
+    {
+        _session.KeepStopped();
+        _disks.Keep();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -119,6 +129,7 @@ internal sealed class DirectCapture : IGuestCapture
         if (_memory is { } memory) await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ram.Dispose();
         _devices?.Dispose();
+        await _disks.DisposeAsync();
         if (_session.Trouble is { } trouble) throw new SnapshotException(trouble.Code, trouble.Message, trouble.Advice, trouble);
     }
 

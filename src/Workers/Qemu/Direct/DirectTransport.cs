@@ -1,5 +1,6 @@
 using System.Globalization;
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Direct;
@@ -21,7 +22,7 @@ internal static class DirectTransport
 
     /// <summary>Opens a capture, or says why this guest cannot be captured so. The session stays the caller's in that case.</summary>
     public static async Task<(DirectCapture? Capture, Refusal? Refusal)> TryOpenAsync(
-        QemuSession session, QemuInspection inspection, CaptureOptions options, TimeProvider time, CancellationToken cancellation)
+        QemuSession session, QemuInspection inspection, DiskCut disks, CaptureOptions options, TimeProvider time, CancellationToken cancellation)
     {
         if (options.Strategy == CaptureStrategy.Background) return Refuse("it has no background strategy");
         if (!inspection.Capabilities.ContainsKey(IgnoreShared)) return Refuse($"QEMU {inspection.Version} has no capability {IgnoreShared}");
@@ -37,7 +38,7 @@ internal static class DirectTransport
         try
         {
             foreach (var backing in shared) files.Add(SharedRam.Open(backing.Block.Name, backing.Path!, backing.FileOffset, backing.Block.Length));
-            var ram = new DirectRam(files, options, SmallestStream + TimeSpan.FromSeconds(rest / StreamRate), time);
+            var ram = new DirectRam(files, options, SmallestStream + TimeSpan.FromSeconds(rest / StreamRate) + disks.Pause, time);
             var (strategy, why) = Choose(session, options, ram);
             var floor = ram.PauseFloor(strategy == CaptureStrategy.Stop);
             if (session.WasRunning && options.Downtime is { } downtime && downtime < floor)
@@ -46,7 +47,7 @@ internal static class DirectTransport
                 return (null, Refusal.OfFloor(ram.TrackerName, floor, downtime));
             }
             var reason = $"RAM is shared in {string.Join(", ", shared.Select(b => b.Path))}; {why}; dirty pages by {ram.TrackerName}";
-            return (new DirectCapture(session, inspection, ram, strategy, reason, time), null);
+            return (new DirectCapture(session, inspection, disks, ram, strategy, reason, time), null);
         }
         catch (SnapshotException error) when (error.IsPreflight && options.Transport == CaptureTransport.Auto)
         {

@@ -38,6 +38,8 @@ public static class QemuCommandLine
         var log = paths.Reserve("qemu.log");
         var recorded = QemuOption.Parse(guest.CommandLine.Skip(1));
         RefuseDescriptors(guest, recorded);
+        var disks = new MovedDisks(guest, directory, old);
+        recorded = disks.Rewrite(recorded);
 
         var arguments = new List<string>();
         var backends = new HashSet<string>();
@@ -58,7 +60,7 @@ public static class QemuCommandLine
         }
         arguments.AddRange(["-qmp", $"unix:{Escape(socket)},server=on,wait=off", "-incoming", "defer"]);
         var program = options.Program ?? guest.Properties.GetValueOrDefault(QemuInspection.ExecutableProperty) ?? guest.CommandLine[0];
-        return new QemuLaunchPlan(program, arguments, old, socket, log, paths.All) { Followed = paths.Followed };
+        return new QemuLaunchPlan(program, arguments, old, socket, log, paths.All) { Followed = paths.Followed, Disks = disks.All };
     }
 
     private static bool IsMachine(QemuOption option, string type)

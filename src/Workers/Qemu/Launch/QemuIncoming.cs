@@ -59,6 +59,7 @@ public sealed class QemuIncoming : IAsyncDisposable
         // What is there is from an earlier guest in this directory; a stale socket would be taken for the new one.
         File.Delete(plan.QmpSocket);
         File.Delete(plan.Log);
+        foreach (var (disk, overlay) in plan.Disks) MovedDisks.MakeOverlay(disk, overlay);
         var directory = Directory.Exists(plan.WorkingDirectory) ? plan.WorkingDirectory : "/";
         ChildProcess process;
         try

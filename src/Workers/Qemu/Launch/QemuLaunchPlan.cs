@@ -1,3 +1,5 @@
+using Cutpoint.Guests;
+
 namespace Cutpoint.Workers.Qemu.Launch;
 
 /// <summary>What will be executed to start a guest that waits for its state.</summary>
@@ -13,4 +15,7 @@ public sealed record QemuLaunchPlan(
 {
     /// <summary>Sockets of others the guest connects to at its start: the recorded paths in full.</summary>
     public IReadOnlyCollection<string> Followed { get; init; } = [];
+
+    /// <summary>The guest's writable disks: the frozen image each stands on, and the overlay it writes into, which is made before the start.</summary>
+    public IReadOnlyList<(DiskSnapshot Disk, string Overlay)> Disks { get; init; } = [];
 }

@@ -1,4 +1,5 @@
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Disks;
 
 namespace Cutpoint.Workers.Qemu.Preflight;
 
@@ -41,6 +42,9 @@ public sealed record QemuInspection
 
     /// <summary>Every RAM block of the description, in its order, and what lies behind it.</summary>
     public required IReadOnlyList<QemuRamBacking> Backings { get; init; }
+
+    /// <summary>The guest's disks with an image in them.</summary>
+    internal IReadOnlyList<BlockDevice> Disks { get; init; } = [];
 
     /// <summary>
     /// Why a live multi-pass capture of this guest would lose writes, or null when it would not. With TCG, QEMU before 9.0 takes over the

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Monitor;
 
 namespace Cutpoint.Workers.Qemu.Preflight;
@@ -29,6 +30,7 @@ public static class QemuPreflight
 
         var process = QemuProcess.Read(monitor.PeerProcessId);
         var identity = await machine;
+        var devices = BlockDevice.Parse(await disks, process.Directory);
         var ranges = Map(await tree, identity.Blocks, await PlacesAsync(monitor, identity.Blocks, cancellation));
         return new QemuInspection
         {
@@ -45,7 +47,7 @@ public static class QemuPreflight
                 CommandLine = process.CommandLine,
                 Blocks = identity.Blocks,
                 Memory = ranges,
-                Disks = [.. Disks(await disks)],
+                Disks = [.. devices.Select(device => device.Text)],
                 WasRunning = (await status).Running,
                 Properties = Properties(process, (await uuid).Text("UUID"), monitor.PeerProcessId),
             },
@@ -53,6 +55,7 @@ public static class QemuPreflight
             Status = await status,
             Migration = await migration,
             Capabilities = await capabilities,
+            Disks = devices,
             Backings = await BackingsAsync(monitor, identity.Blocks, ranges, await backends, cancellation),
         };
     }
@@ -83,14 +86,6 @@ public static class QemuPreflight
         var map = GuestPhysicalMap.ParseFlatView(
             tree, [.. blocks.Select(block => new QemuRamBlock(block.Name, block.Length))], places is null ? null : places.PlaceAt);
         return [.. map.Ranges.Select(range => new MemoryRange(range.Address, range.Length, range.Block, (ulong)range.Offset))];
-    }
-
-    private static IEnumerable<string> Disks(JsonElement answer)
-    {
-        foreach (var disk in answer.EnumerateArray())
-        {
-            if (disk.TryGetProperty("inserted", out var inserted) && inserted.Text("file") is { } file) yield return file;
-        }
     }
 
     private static Dictionary<string, string> Properties(QemuProcess process, string? uuid, int? number)

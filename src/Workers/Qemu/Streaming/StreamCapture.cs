@@ -1,6 +1,7 @@
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Guests;
 using Cutpoint.Units;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Monitor;
 using Cutpoint.Workers.Qemu.Preflight;
 
@@ -25,6 +26,7 @@ internal sealed partial class StreamCapture : IGuestCapture
 
     private readonly QemuSession _session;
     private readonly QemuInspection _inspection;
+    private readonly DiskCut _disks;
     private readonly CaptureOptions _options;
     private readonly StreamStrategy _strategy;
     private readonly TimeProvider _time;
@@ -42,10 +44,12 @@ internal sealed partial class StreamCapture : IGuestCapture
     private bool _wasReleased;
 
     /// <summary>Takes over a session that has changed nothing yet.</summary>
-    public StreamCapture(QemuSession session, QemuInspection inspection, CaptureOptions options, StreamStrategy strategy, TimeProvider time)
+    public StreamCapture(
+        QemuSession session, QemuInspection inspection, DiskCut disks, CaptureOptions options, StreamStrategy strategy, TimeProvider time)
     {
         _session = session;
         _inspection = inspection;
+        _disks = disks;
         _options = options;
         _strategy = strategy;
         _time = time;
@@ -111,13 +115,23 @@ internal sealed partial class StreamCapture : IGuestCapture
         var downtime = IsHeld ? 1 : (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000);
         await _session.SetParametersAsync(
             new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = downtime }, cancellation);
+        await _disks.PrepareAsync(cancellation);
         await OpenStreamAsync(cancellation);
     }
 
     /// <inheritdoc/>
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
     {
-        if (Strategy is CaptureStrategy.Background && !_options.IsInGroup)
+        await _disks.PrepareAsync(cancellation);
+        var stopped = await StandStillAsync(cancellation);
+        // QEMU gives its images away with the device state, which a stopped precopy waits to be asked for and every other stream has not begun with.
+        await _disks.FreezeAsync(cancellation);
+        return stopped;
+    }
+
+    private async Task<CutStamp> StandStillAsync(CancellationToken cancellation)
+    {
+        if (Strategy is CaptureStrategy.Background && !IsStoppedFirst)
         {
             await BeginStreamAsync(cancellation);
             await _watch!.WaitAsync(() => _watch.StoppedAt is not null || _watch.HasFailed, cancellation);
@@ -143,7 +157,7 @@ internal sealed partial class StreamCapture : IGuestCapture
     {
         if (Strategy is CaptureStrategy.Background)
         {
-            if (_options.IsInGroup && !_isBegun) await BeginStreamAsync(CancellationToken.None);
+            if (IsStoppedFirst && !_isBegun) await BeginStreamAsync(CancellationToken.None);
             // QEMU makes the guest run by itself as soon as its memory is protected.
             using var limit = new CancellationTokenSource(_options.FreezeLimit, _time);
             await _watch!.WaitAsync(() => _watch.RanOnAt is not null || _watch.HasFailed, limit.Token);
@@ -168,18 +182,22 @@ internal sealed partial class StreamCapture : IGuestCapture
     public async ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation)
     {
         var part = _devices ?? throw new InvalidOperationException("the final pass has not read the devices");
-        Description = Description with
+        Description = _disks.Describe(Description with
         {
             Memory = await QemuPreflight.ReadMemoryMapAsync(_session.Monitor, Description.Blocks, cancellation),
             Properties = Description.Properties.Concat(QemuStoredState.PropertiesOf(_pages!.Configuration!, part.Devices)).ToDictionary(),
-        };
+        });
         return QemuStoredState.StatesOf(part.Devices);
     }
 
     internal QemuSession Session => _session;
 
     /// <inheritdoc/>
-    public void Keep() => _session.KeepStopped();
+    public void Keep()
+    {
+        _session.KeepStopped();
+        _disks.Keep();
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -188,7 +206,14 @@ internal sealed partial class StreamCapture : IGuestCapture
         // The session first: it ends the migration, and a socket that closed before would make QEMU call it failed. A snapshot in a file goes on to its end.
         await _session.DisposeAsync();
         await CloseStreamAsync();
+        await _disks.DisposeAsync();
     }
+
+    /// <summary>
+    /// True when a background snapshot is begun at the release of a guest that was stopped before: QEMU lets the guest run by itself, so what is to be done while
+    /// it stands still comes first.
+    /// </summary>
+    private bool IsStoppedFirst => _options.IsInGroup || !_disks.IsEmpty;
 
     private UnitCallbacks Callbacks() => new()
     {

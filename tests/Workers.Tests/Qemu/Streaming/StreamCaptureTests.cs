@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Cutpoint.Guests;
 using Cutpoint.Units;
 using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Monitor;
 using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Qemu.Streaming;
@@ -230,7 +231,8 @@ public sealed class StreamCaptureTests
             var inspection = await QemuPreflight.InspectAsync(session.Monitor, GuestUri.Parse("qemu:" + guest.Socket), default);
             inspection.RequireCapturable();
             var chosen = StreamStrategy.Choose(inspection, session.Qemu?.Id, new CaptureOptions { Strategy = strategy });
-            return new StreamCapture(session, inspection, Options, chosen, TimeProvider.System);
+            var disks = new DiskCut(session, inspection.Description, inspection.Disks, null, Options, new OverlayLedger(), TimeProvider.System);
+            return new StreamCapture(session, inspection, disks, Options, chosen, TimeProvider.System);
         }
         catch
         {
