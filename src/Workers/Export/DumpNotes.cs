@@ -16,6 +16,10 @@ internal static class DumpNotes
     private static readonly string[] Registers32 =
         ["ebx", "ecx", "edx", "esi", "edi", "ebp", "eax", "ds", "es", "fs", "gs", "orig_eax", "eip", "cs", "eflags", "esp", "ss"];
 
+    private static readonly string[] Arm64Registers = [.. Enumerable.Range(0, 31).Select(i => $"x{i}"), "sp", "pc", "pstate"];
+
+    private static readonly string[] Arm32Registers = [.. Enumerable.Range(0, 13).Select(i => $"r{i}"), "sp", "lr", "pc", "cpsr"];
+
     private static readonly string[] QemuRegisters =
         ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip", "rflags"];
 
@@ -59,24 +63,53 @@ internal static class DumpNotes
 
     private static List<InspectedField> FieldsOf(ElfNote note, bool isBigEndian) => (note.Name, note.Type, note.Contents.Length) switch
     {
-        (ElfNote.Core, ElfNote.RegistersType, 336) => Status(note.Contents.Span, 32, 112, 8, Registers64),
-        (ElfNote.Core, ElfNote.RegistersType, 144) => Status(note.Contents.Span, 24, 72, 4, Registers32),
+        (ElfNote.Core, ElfNote.RegistersType, 336) => Status(note.Contents.Span, isBigEndian, 32, 112, 8, Registers64),
+        (ElfNote.Core, ElfNote.RegistersType, 144) => Status(note.Contents.Span, isBigEndian, 24, 72, 4, Registers32),
+        (ElfNote.Core, ElfNote.RegistersType, 392) => Status(note.Contents.Span, isBigEndian, 32, 112, 8, Arm64Registers),
+        (ElfNote.Core, ElfNote.RegistersType, 148) => Status(note.Contents.Span, isBigEndian, 24, 72, 4, Arm32Registers),
+        (ElfNote.Core, ElfNote.FloatingPointType, 528) => Arm64FloatingPoint(note.Contents.Span, isBigEndian),
+        (ElfNote.Linux, ElfNote.ArmFloatingPointType, 260) => Arm32FloatingPoint(note.Contents.Span, isBigEndian),
         (ElfNote.Qemu, 0, 432 or 440) when !isBigEndian => QemuState(note.Contents.Span),
         (VmCoreInfo.NoteName, 0, _) =>
             [.. VmCoreInfo.Lines(note).Select(line => line.Split('=', 2)).Select(parts => new InspectedField(parts[0], "text", parts.ElementAtOrDefault(1) ?? ""))],
         _ => [],
     };
 
-    private static List<InspectedField> Status(ReadOnlySpan<byte> note, int task, int registers, int width, string[] names)
+    private static List<InspectedField> Status(ReadOnlySpan<byte> note, bool isBigEndian, int task, int registers, int width, string[] names)
     {
-        List<InspectedField> fields = [new("pid", "int32", BinaryPrimitives.ReadInt32LittleEndian(note[task..]).ToString(CultureInfo.InvariantCulture))];
-        for (var i = 0; i < names.Length; i++)
-        {
-            var at = note[(registers + (i * width))..];
-            fields.Add(Register(names[i], width == 8 ? BinaryPrimitives.ReadUInt64LittleEndian(at) : BinaryPrimitives.ReadUInt32LittleEndian(at), width));
-        }
+        List<InspectedField> fields = [new("pid", "int32", ((int)Number(note[task..], isBigEndian, 4)).ToString(CultureInfo.InvariantCulture))];
+        for (var i = 0; i < names.Length; i++) fields.Add(Register(names[i], Number(note[(registers + (i * width))..], isBigEndian, width), width));
         return fields;
     }
+
+    private static List<InspectedField> Arm64FloatingPoint(ReadOnlySpan<byte> note, bool isBigEndian)
+    {
+        List<InspectedField> fields = [];
+        for (var i = 0; i < 32; i++)
+        {
+            var (first, second) = (Number(note[(16 * i)..], isBigEndian, 8), Number(note[((16 * i) + 8)..], isBigEndian, 8));
+            fields.Add(new($"v{i}", "uint128", "0x" + (isBigEndian ? new UInt128(first, second) : new UInt128(second, first)).ToString("x", CultureInfo.InvariantCulture)));
+        }
+        fields.Add(Register("fpsr", Number(note[512..], isBigEndian, 4), 4));
+        fields.Add(Register("fpcr", Number(note[516..], isBigEndian, 4), 4));
+        return fields;
+    }
+
+    private static List<InspectedField> Arm32FloatingPoint(ReadOnlySpan<byte> note, bool isBigEndian)
+    {
+        List<InspectedField> fields = [];
+        for (var i = 0; i < 32; i++) fields.Add(Register($"d{i}", Number(note[(8 * i)..], isBigEndian, 8), 8));
+        fields.Add(Register("fpscr", Number(note[256..], isBigEndian, 4), 4));
+        return fields;
+    }
+
+    private static ulong Number(ReadOnlySpan<byte> at, bool isBigEndian, int width) => (isBigEndian, width) switch
+    {
+        (false, 8) => BinaryPrimitives.ReadUInt64LittleEndian(at),
+        (true, 8) => BinaryPrimitives.ReadUInt64BigEndian(at),
+        (false, _) => BinaryPrimitives.ReadUInt32LittleEndian(at),
+        _ => BinaryPrimitives.ReadUInt32BigEndian(at),
+    };
 
     private static List<InspectedField> QemuState(ReadOnlySpan<byte> note)
     {

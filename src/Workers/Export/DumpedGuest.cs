@@ -15,7 +15,7 @@ internal sealed class DumpedGuest
         Ranges = [.. runs.Select(run => new DumpRange(run.Address, run.Length))];
         Processors = processors;
         GuestNote = guestNote;
-        Target = processors.Target([.. memory.Runs.Select(run => new DumpRange(run.Address, run.Length))]);
+        Target = processors.Target([.. memory.Runs.Where(IsMemory).Select(run => new DumpRange(run.Address, run.Length))]);
     }
 
     /// <summary>All of the guest's memory.</summary>
@@ -51,10 +51,10 @@ internal sealed class DumpedGuest
         var devices = QemuStoredState.SectionsOf(guest.Description, guest.Devices);
         var processors = GuestProcessors.Read(devices);
         var memory = new StoredMemory(guest);
-        var runs = memory.Runs;
+        IReadOnlyList<MemoryRange> runs = [.. memory.Runs.Where(IsMemory)];
         if (exporter is { Begin: { } begin, Length: { } length })
         {
-            runs = memory.Within(new DumpRange(begin, length));
+            runs = [.. memory.Within(new DumpRange(begin, length)).Where(IsMemory)];
             if (runs.Count == 0)
                 throw new SnapshotException(
                     ErrorCode.Usage, $"guest {guest.Description.Name} has no memory from {begin:#x} on for {length:#x} octets", "give another range") { IsPreflight = true };
@@ -62,6 +62,11 @@ internal sealed class DumpedGuest
         var note = await ReadNoteAsync(devices, memory, processors, exporter.Notes, cancellation);
         return new DumpedGuest(memory, runs, processors, note);
     }
+
+    /// <summary>
+    /// Flash is a device that answers commands, not memory: QEMU leaves it out, and readers take the first address in a dump of an ARM guest for the start of its RAM.
+    /// </summary>
+    private static bool IsMemory(MemoryRange run) => !QemuRamBlock.IsFlash(run.Block);
 
     private static async Task<ElfNote?> ReadNoteAsync(
         IReadOnlyList<DeviceSection> devices, StoredMemory memory, GuestProcessors processors, List<string> remarks, CancellationToken cancellation)

@@ -24,11 +24,11 @@ internal sealed class KdumpFormat(KdumpCompression compression) : ExportFormat
     internal override async Task<long> WriteAsync(Exporter exporter, CancellationToken cancellation)
     {
         var guest = await DumpedGuest.LoadAsync(exporter, cancellation);
-        if (guest.Processors.BlockSize != Paging.PageSize)
-            throw new SnapshotException(ErrorCode.Incompatible, $"pages of {guest.Processors.BlockSize} octets are not written", "export the guest as elf")
-            {
-                IsPreflight = true,
-            };
+        var blockSize = (ulong)guest.Processors.BlockSize;
+        if (guest.Runs.FirstOrDefault(run => run.Address % blockSize != 0 || run.Offset % blockSize != 0) is { } askew)
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"the guest's memory from {askew.Address:#x} on does not begin with a page of {blockSize} octets, as kdump files of its architecture have them",
+                "export it as elf") { IsPreflight = true };
         return exporter.Plain ? await WritePlainAsync(exporter, guest, cancellation) : await WriteFlattenedAsync(exporter, guest, cancellation);
     }
 
@@ -60,16 +60,17 @@ internal sealed class KdumpFormat(KdumpCompression compression) : ExportFormat
     {
         while (writer.TryWriteHead()) await flush(cancellation);
         var codec = KdumpCodecs.For(compression);
+        var blockSize = guest.Processors.BlockSize;
         // Buffers are used again: the first touch of fresh memory costs more than filling it.
         var free = new ConcurrentBag<KdumpPages>();
         long done = 0;
         await using var stage = new OrderedStage<PageChunk, KdumpPages>(
             1, Slots,
-            chunk => Compress(chunk, free.TryTake(out var pages) ? pages : new KdumpPages(codec, compression, Paging.PageSize, Paging.PagesPerSection)),
+            chunk => Compress(chunk, blockSize, free.TryTake(out var pages) ? pages : new KdumpPages(codec, compression, blockSize, Paging.SectionSize / blockSize)),
             async (pages, _) =>
             {
                 writer.Write(pages);
-                done += (long)pages.Count * Paging.PageSize;
+                done += (long)pages.Count * blockSize;
                 free.Add(pages);
                 // Not the stage's token: it is cancelled at the end, when the last piece is still being written.
                 await flush(cancellation);
@@ -93,11 +94,16 @@ internal sealed class KdumpFormat(KdumpCompression compression) : ExportFormat
         foreach (var pages in free) pages.Dispose();
     }
 
-    private static KdumpPages Compress(PageChunk chunk, KdumpPages pages)
+    private static KdumpPages Compress(PageChunk chunk, int blockSize, KdumpPages pages)
     {
         using (chunk)
         {
             pages.Clear();
+            if (blockSize != Paging.PageSize)
+            {
+                LargePages.Add(chunk, blockSize, pages);
+                return pages;
+            }
             foreach (var page in ChunkPages.Of(chunk))
             {
                 if (page.IsZero) pages.AddZero();

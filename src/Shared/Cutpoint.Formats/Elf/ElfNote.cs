@@ -12,8 +12,14 @@ public sealed record ElfNote(string Name, uint Type, ReadOnlyMemory<byte> Conten
     /// <summary>Type of a CORE note with the floating-point registers of a CPU.</summary>
     public const uint FloatingPointType = 2;
 
+    /// <summary>Type of a LINUX note with the floating-point registers of a 32-bit ARM CPU.</summary>
+    public const uint ArmFloatingPointType = 0x400;
+
     /// <summary>Owner of notes every debugger reads.</summary>
     public const string Core = "CORE";
+
+    /// <summary>Owner of notes on register sets that one architecture has.</summary>
+    public const string Linux = "LINUX";
 
     /// <summary>Owner of the note with control registers and segments.</summary>
     public const string Qemu = "QEMU";

@@ -26,7 +26,13 @@ public abstract class GuestProcessors
     /// <summary>Reads the processors of a guest.</summary>
     /// <param name="devices">All devices of its stream.</param>
     /// <exception cref="SnapshotException">No architecture known has such processors.</exception>
-    public static GuestProcessors Read(IReadOnlyCollection<DeviceSection> devices) => new X86Processors(X86CpuState.ReadAll(devices));
+    public static GuestProcessors Read(IReadOnlyCollection<DeviceSection> devices)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        return devices.FirstOrDefault(device => device.Name == "cpu") is { } cpu && ArmCpuState.Matches(cpu)
+            ? new ArmProcessors(ArmCpuState.ReadAll(devices))
+            : new X86Processors(X86CpuState.ReadAll(devices));
+    }
 
     /// <summary>How the fields of a dump of some memory lie: addresses above 4 GiB need the wide class.</summary>
     public ElfTarget Target(IReadOnlyList<DumpRange> memory)

@@ -10,7 +10,7 @@ public sealed class GuestPhysicalMap
     /// <summary>The runs, ascending, without overlap; as long as they can be.</summary>
     public IReadOnlyList<PhysicalRange> Ranges { get; }
 
-    /// <summary>Derives the layout from what is known of the pc and q35 machines.</summary>
+    /// <summary>Derives the layout from what is known of the pc, q35 and ARM virt machines.</summary>
     /// <param name="configuration">The stream's configuration; names the machine.</param>
     /// <param name="blocks">The stream's RAM blocks.</param>
     /// <param name="devices">The stream's devices; the host bridge decides what the firmware area shows.</param>
@@ -25,7 +25,9 @@ public sealed class GuestPhysicalMap
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(blocks);
         ArgumentNullException.ThrowIfNull(devices);
-        return new PcMemoryLayout(configuration, blocks, devices).Build(maxRamBelow4G);
+        return VirtMemoryLayout.Matches(configuration, blocks)
+            ? VirtMemoryLayout.Build(configuration, blocks)
+            : new PcMemoryLayout(configuration, blocks, devices).Build(maxRamBelow4G);
     }
 
     /// <summary>

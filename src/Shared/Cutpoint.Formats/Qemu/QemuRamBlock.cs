@@ -14,4 +14,12 @@ public sealed record QemuRamBlock(string Name, long Length)
 
     /// <summary>Where the block's page area begins in a mapped-ram file, or null in a stream.</summary>
     public long? PagesOffset { get; init; }
+
+    /// <summary>True for the flash of a machine: it shows its contents to who reads it and takes commands from who writes, and is no memory in a dump.</summary>
+    /// <param name="name">Name of a block.</param>
+    public static bool IsFlash(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.EndsWith(".flash0", StringComparison.Ordinal) || name.EndsWith(".flash1", StringComparison.Ordinal);
+    }
 }

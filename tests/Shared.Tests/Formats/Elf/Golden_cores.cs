@@ -16,12 +16,14 @@ public sealed class Golden_cores
 
     private static readonly byte[] SectionNames = "\0.shstrtab\0"u8.ToArray();
 
-    [Fact]
-    public async Task A_core_is_QEMUs_but_for_the_order_of_its_headers()
+    [Theory]
+    [InlineData("pc-7.2")]
+    [InlineData("virt-7.2")]
+    public async Task A_core_is_QEMUs_but_for_the_order_of_its_headers(string name)
     {
-        var core = Write(await StreamGuest.OfAsync("pc-7.2"));
+        var core = Write(await StreamGuest.OfAsync(name));
 
-        Assert.Equal(Vectors.Unpack("pc-7.2.elf.gz"), AsQemuWrites(core));
+        Assert.Equal(Vectors.Unpack(name + ".elf.gz"), AsQemuWrites(core));
     }
 
     [Fact]

@@ -13,7 +13,7 @@ internal sealed class StreamGuest : IGuestMemory
     private StreamGuest(CollectedMemory memory, QemuDevicePart part)
     {
         _blocks = memory.Blocks.ToDictionary(block => block.Name, block => memory.Block(block.Name));
-        foreach (var range in GuestPhysicalMap.Derive(memory.Configuration, memory.Blocks, part.Devices).Ranges)
+        foreach (var range in GuestPhysicalMap.Derive(memory.Configuration, memory.Blocks, part.Devices).Ranges.Where(range => !QemuRamBlock.IsFlash(range.Block)))
         {
             var last = _runs.Count > 0 ? _runs[^1] : null;
             if (last is not null && last.Block == range.Block && last.Address + last.Length == range.Address && last.Offset + (long)last.Length == range.Offset)

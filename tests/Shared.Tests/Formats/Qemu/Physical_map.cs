@@ -11,7 +11,7 @@ public sealed class Physical_map
     private static readonly QemuConfiguration Q35 = new("pc-q35-7.2");
 
     public static TheoryData<string> NamesWithView =>
-        ["pc-7.2", "q35-devices-7.2", "q35-devices-10.0", "pc-5g-ignore-shared-7.2", "q35-5g-ignore-shared-10.0", "early-10.0"];
+        ["pc-7.2", "q35-devices-7.2", "q35-devices-10.0", "pc-5g-ignore-shared-7.2", "q35-5g-ignore-shared-10.0", "early-10.0", "virt-7.2"];
 
     [Theory]
     [MemberData(nameof(NamesWithView))]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the golden streams beside it with real QEMUs: make.py QEMU-7.2 QEMU-10 [NAME...]. Needs as, objcopy and Linux.
+"""Makes the golden streams beside it with real QEMUs: make.py QEMU-7.2 QEMU-10 [NAME...]. Needs as, objcopy, those of aarch64 and arm, and Linux.
 
 Guests are small on purpose: 1 MiB + 8 KiB of RAM (no multiple of 256 KiB: QEMU < 9.0 would lose writes in live passes under TCG) and a firmware
 of 64 KiB (writer.S) that does nothing but write memory. Two have SeaBIOS instead, for what firmware leaves in the chipset.
@@ -30,7 +30,7 @@ class Guest:
         self.file = self.socket.makefile('rb')
         self.file.readline()
         self('qmp_capabilities')
-        if bios:
+        if bios == SEABIOS:
             time.sleep(5)  # SeaBIOS gives up looking for something to boot
         else:
             while not os.path.getsize(WORK + '/serial'):
@@ -112,6 +112,9 @@ def vector(name, qemu, args=(), capabilities=(), live=False, prepare=None, also=
     if 'elf' in also:
         guest('dump-guest-memory', paging=False, protocol='file:' + path + '.elf')
         keep(name + '.elf', path + '.elf')
+    if 'kdump' in also:
+        guest('dump-guest-memory', paging=False, protocol='file:' + path + '.kdump', format='kdump-zlib')
+        keep('../../Kdump/vectors/' + name + '.kdump-zlib', path + '.kdump')
     guest.end()
 
 
@@ -124,6 +127,10 @@ def bitmaps(guest):
 open(WORK + '/disk', 'wb').write(bytes(2 << 20) + b'disk' * (1 << 18))
 subprocess.check_call(['as', '--32', '-o', WORK + '/writer.o', HERE + '/writer.S'])
 subprocess.check_call(['objcopy', '-O', 'binary', WORK + '/writer.o', WRITER])
+for source, tools, kernel in (('virt', 'aarch64-linux-gnu-', HERE + '/virt.elf'), ('virt32', 'arm-linux-gnueabi-', WORK + '/virt32.elf')):
+    subprocess.check_call([tools + 'as', '-o', WORK + '/kernel.o', HERE + '/' + source + '.S'])
+    subprocess.check_call([tools + 'ld', '-N', '-s', '-Ttext=0x40080000', '-o', kernel, WORK + '/kernel.o'])
+ARM = OLD.replace('x86_64', 'aarch64')
 disk = ['-drive', 'file=' + WORK + '/disk,format=raw,if=none,id=d0', '-device', 'virtio-blk,drive=d0,romfile=']
 dirty = ['-blockdev', 'driver=file,filename=' + WORK + '/disk,node-name=f0', '-blockdev', 'driver=raw,file=f0,node-name=d0',
          '-device', 'virtio-blk,drive=d0,romfile=,id=x']
@@ -144,5 +151,7 @@ vector('q35-5g-ignore-shared-10.0', NEW, capabilities=['x-ignore-shared'], ram='
 vector('mapped-ram-10.0', NEW, capabilities=['mapped-ram'], uri=True)
 vector('mapped-ram-multifd-10.0', NEW, capabilities=['mapped-ram', 'multifd'], uri=True)
 vector('early-10.0', NEW, plugged, ram='8200K,maxmem=1G', also=('mtree',))
+vector('virt-7.2', ARM, ['-cpu', 'cortex-a57', '-smp', '2'], machine='virt', ram='4M', bios=['-kernel', HERE + '/virt.elf'], also=('mtree', 'registers', 'elf', 'kdump'))
+vector('virt32-7.2', ARM, ['-cpu', 'cortex-a15'], machine='virt', ram='4M', bios=['-kernel', WORK + '/virt32.elf'], also=('mtree', 'registers', 'elf', 'kdump'))
 json.dump(facts, open(HERE + '/ram0-sha256.json', 'w'), indent=1)
 shutil.rmtree(WORK)
