@@ -16,7 +16,7 @@ public sealed record FuzzCase(FuzzTarget Target, int Seed, long Number)
         var octets = Mutation.Of(Target.Corpus, Target.Words, random);
         try
         {
-            Target.Seal(octets);
+            Target.Seal(octets, random);
         }
         catch (SnapshotException)
         {

@@ -18,6 +18,9 @@ public abstract class FuzzTarget
     /// <summary>The sound inputs the cases are mutations of.</summary>
     public IReadOnlyList<byte[]> Corpus => _corpus.Value;
 
+    /// <summary>The inputs that are cut short at every octet: all, unless some differ in nothing that a cut would show.</summary>
+    public virtual IEnumerable<byte[]> Cut => Corpus;
+
     /// <summary>Octets that mean something to the format: mutations that use them get further than random ones.</summary>
     public virtual IReadOnlyList<byte[]> Words => [];
 
@@ -31,9 +34,11 @@ public abstract class FuzzTarget
     /// <param name="length">Octets of the input.</param>
     public virtual long AllocationLimit(int length) => (2L << 20) + (64L * length);
 
-    /// <summary>Puts right what guards the input as a whole, such as a checksum, so that what lies behind it is reached. Changes the octets in place; may
-    /// throw a refusal where they cannot be read so far.</summary>
-    public virtual void Seal(byte[] octets)
+    /// <summary>Puts right what guards the input, such as checksums, so that what lies behind them is reached. Changes the octets in place; may throw a refusal
+    /// where they cannot be read so far.</summary>
+    /// <param name="octets">The changed input.</param>
+    /// <param name="random">Decides what is put right and what is left; part of the case.</param>
+    public virtual void Seal(byte[] octets, Random random)
     {
     }
 

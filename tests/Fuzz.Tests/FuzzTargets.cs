@@ -8,8 +8,9 @@ public static class FuzzTargets
     /// <summary>The targets, in the order of the console.</summary>
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
-        new BerSnapshotTarget(), new BerGuestTarget(), new QemuStreamTarget(), new VmDescriptionTarget(), new SavedStateTarget(), new PackTarget(), new PackValueTarget(),
-        new SectionTarget(), new QmpTarget(), new ElfCoreTarget(), new KdumpTarget(),
+        new BerSnapshotTarget(), new BerGuestTarget(), new BerForeignTarget(), new BerOutlineTarget(), new QemuStreamTarget(), new VmDescriptionTarget(),
+        new SavedStateTarget(), new StructureTarget(), new TeleportTarget(), new PackTarget(), new PackValueTarget(), new SectionTarget(), new QmpTarget(),
+        new ElfCoreTarget(), new KdumpTarget(),
     ];
 
     /// <summary>The target of a name.</summary>

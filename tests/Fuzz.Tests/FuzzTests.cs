@@ -4,7 +4,8 @@ namespace Cutpoint.Fuzz;
 public sealed class FuzzTests
 {
     private const int Cases = 10_000;
-    private const int SmallLength = 16 << 10;
+    private const int SmallLength = 64 << 10;
+    private const int CutsOfLarge = 200;
 
     public static TheoryData<string> Names => [.. FuzzTargets.All.Select(target => target.Name)];
 
@@ -26,13 +27,25 @@ public sealed class FuzzTests
     public void Input_cut_short_at_any_octet_is_refused(string name)
     {
         var target = FuzzTargets.Named(name);
-        foreach (var golden in target.Corpus.Where(golden => golden.Length <= SmallLength))
+        foreach (var golden in target.Cut.Where(golden => golden.Length <= SmallLength))
+            Parallel.For(0, golden.Length, length => IsRefused(target, golden, length));
+    }
+
+    [Theory]
+    [MemberData(nameof(NamesOfWhole))]
+    public void Input_too_large_for_every_cut_is_refused_when_it_is_cut_anywhere(string name)
+    {
+        var target = FuzzTargets.Named(name);
+        foreach (var golden in target.Cut.Where(golden => golden.Length > SmallLength))
         {
-            for (var length = 0; length < golden.Length; length++)
-            {
-                var error = Assert.ThrowsAny<SnapshotException>(() => target.Read(golden[..length], new Random(length)));
-                Assert.Null(target.Object(error, length));
-            }
+            var random = new Random(golden.Length);
+            Parallel.ForEach(Enumerable.Range(0, CutsOfLarge).Select(_ => random.Next(golden.Length)).Append(golden.Length - 1).ToList(), length => IsRefused(target, golden, length));
         }
+    }
+
+    private static void IsRefused(FuzzTarget target, byte[] golden, int length)
+    {
+        var error = Assert.ThrowsAny<SnapshotException>(() => target.Read(golden[..length], new Random(length)));
+        Assert.True(target.Object(error, length) is null, $"cut after {length} of {golden.Length} octets: {target.Object(error, length)}");
     }
 }

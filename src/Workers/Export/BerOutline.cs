@@ -77,22 +77,14 @@ internal static class BerOutline
             throw new SnapshotException(ErrorCode.Incompatible, $"the outline of the BER file has version {outline.Version}, this program knows {Version}", "use a newer version of Cutpoint");
         var output = new OutputBuffer(exporter.Output.Stream);
         var pages = new ExtentWindow(exporter.Guest);
-        var at = 0;
-        for (; ; )
+        var pieces = new BerOutlineReader(outline.State, exporter.Guest.Blocks);
+        while (pieces.Read())
         {
-            var length = ReadNumber(outline.State.Span, ref at);
-            if (length > (ulong)(outline.State.Length - at)) throw Damaged(at, "it ends inside of the octets between two pages");
-            output.Write(outline.State.Span.Slice(at, (int)length));
-            at += (int)length;
-            var block = ReadNumber(outline.State.Span, ref at);
-            if (block == 0) break;
-            var number = ReadNumber(outline.State.Span, ref at);
-            if (block > (ulong)exporter.Guest.Blocks.Count || number >= (ulong)exporter.Guest.Blocks[(int)block - 1].PageCount) throw Damaged(at, "a page outside of the memory");
-            output.Write((await pages.ReadAsync((int)block - 1, (long)number * Paging.PageSize, cancellation)).Span);
+            output.Write(pieces.Octets.Span);
+            if (pieces.Page is { } page) output.Write((await pages.ReadAsync(page.Block, page.Number * Paging.PageSize, cancellation)).Span);
             await output.FlushIfFullAsync(cancellation);
             exporter.Progress?.Report(output.Position);
         }
-        if (at != outline.State.Length) throw Damaged(at, "octets behind its end");
         await output.FlushAsync(cancellation);
         return output.Position;
     }
@@ -110,24 +102,8 @@ internal static class BerOutline
         outline.Write([(byte)number]);
     }
 
-    private static ulong ReadNumber(ReadOnlySpan<byte> outline, ref int at)
-    {
-        ulong number = 0;
-        for (var shift = 0; shift < 63; shift += 7)
-        {
-            if (at == outline.Length) throw Damaged(at, "it ends inside of a number");
-            var octet = outline[at++];
-            number |= (ulong)(octet & 0x7f) << shift;
-            if ((octet & 0x80) == 0) return number;
-        }
-        throw Damaged(at, "a number of more than 63 bits");
-    }
-
     private static SnapshotException TooLong() => new(
         ErrorCode.Incompatible, $"the BER file has more than {MaxLength} octets beside its pages, which is what a checkpoint keeps of a foreign file", "inspect it instead");
-
-    private static MalformedInputException Damaged(int offset, string reason) =>
-        new("outline", offset, reason, "run 'cutpoint verify', and import the file again");
 
     /// <summary>Reads pages an extent at a time: files mostly go by addresses.</summary>
     private sealed class ExtentWindow(StoredGuest guest)

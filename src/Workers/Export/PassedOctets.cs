@@ -6,7 +6,7 @@ namespace Cutpoint.Workers.Export;
 /// <param name="exceeded">Makes the error of a reader that goes further without taking.</param>
 internal sealed class PassedOctets(Stream input, int limit, Func<Exception> exceeded) : Stream
 {
-    private byte[] _kept = new byte[1 << 20];
+    private byte[] _kept = new byte[64 << 10];
     private int _start;
     private int _end;
     private long _position;

@@ -14,7 +14,7 @@ public sealed class PackValueTarget : FuzzTarget
     public override IReadOnlyList<byte[]> Words { get; } =
         [[0x61], [0x63], [0x64], [0x65], [0x66], [0x02, 0x01], [0x02, 0x09, 0x00, 0xff], [0x04, 0x80], [0x0c, 0x81], [0x30, 0x80], [0x30, 0x82], [0xff], [0x00, 0x00], "{\""u8.ToArray(), "\\ud800"u8.ToArray()];
 
-    public override void Seal(byte[] octets)
+    public override void Seal(byte[] octets, Random random)
     {
         if (octets.Length <= DigestElementLength) return;
         octets[^DigestElementLength] = 0x04;

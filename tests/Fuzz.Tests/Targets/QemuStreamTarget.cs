@@ -1,4 +1,5 @@
 using System.Text;
+using Cutpoint.Formats.Elf;
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Shared.Tests.Formats.Qemu;
 
@@ -23,7 +24,7 @@ public sealed class QemuStreamTarget : FuzzTarget
         var memory = new PageKeeper();
         var part = random.Next(2) == 0 ? ReadInPieces(octets, memory, random) : QemuStreamParser.ParseAsync(new MemoryStream(octets), memory).GetAwaiter().GetResult();
         foreach (var device in part.Devices) _ = DeviceFields.Read(device).Count;
-        Understand(() => X86CpuState.ReadAll(part.Devices), octets.Length);
+        Understand(() => GuestProcessors.Read(part.Devices).Notes(), octets.Length);
         Understand(() => GuestPhysicalMap.Derive(memory.Configuration!, memory.Blocks, part.Devices), octets.Length);
     }
 
@@ -34,8 +35,10 @@ public sealed class QemuStreamTarget : FuzzTarget
         yield return pc.Without(largerThan: 1200, most: 6).AsStream();
         yield return (pc with { Devices = [.. pc.Devices.Where(device => device is { Instance: 0, Name: "cpu" or "cpu_common" })] }).AsStream();
         yield return pc.AsStream();
+        var arm = SmallGuest.OfAsync("virt-7.2").GetAwaiter().GetResult();
+        yield return (arm with { Devices = [.. arm.Devices.Where(device => device is { Instance: 0, Name: "cpu" or "cpu_common" })] }).AsStream();
         yield return SmallGuest.OfAsync("early-10.0").GetAwaiter().GetResult().Without(largerThan: 1200, most: 6).AsStream();
-        foreach (var name in (string[])["pc-5g-ignore-shared-7.2", "q35-5g-ignore-shared-10.0", "mapped-ram-10.0"]) yield return GoldenFiles.Of("Qemu", name + ".qmig.gz").Single();
+        foreach (var name in (string[])["pc-5g-ignore-shared-7.2", "q35-5g-ignore-shared-10.0", "background-7.2", "xbzrle-7.2", "compress-7.2", "virt-7.2", "mapped-ram-10.0"]) yield return GoldenFiles.Of("Qemu", name + ".qmig.gz").Single();
     }
 
     // A stream is sound without a CPU or a known machine; the refusal must be a proper one all the same.

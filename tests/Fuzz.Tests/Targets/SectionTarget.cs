@@ -21,7 +21,7 @@ public sealed class SectionTarget : FuzzTarget
     /// <summary>Beside the objects, one buffer of a section's content on each thread.</summary>
     public override long AllocationLimit(int length) => Paging.SectionSize + (2L << 20) + (64L * length);
 
-    public override void Seal(byte[] octets)
+    public override void Seal(byte[] octets, Random random)
     {
         if (!BerHeader.TryRead(octets, out var outer) || outer.IsIndefinite) return;
         var fields = new BerSpanReader(octets.AsSpan(outer.HeaderLength), outer.HeaderLength);

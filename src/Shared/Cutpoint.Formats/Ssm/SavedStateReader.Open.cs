@@ -23,7 +23,7 @@ public sealed partial class SavedStateReader
         var octets = new byte[SavedStateHeader.Size];
         if (await stream.ReadAtLeastAsync(octets, octets.Length, throwOnEndOfStream: false, cancellation).ConfigureAwait(false) < octets.Length)
             throw EndOfInput(0);
-        return Open(stream, octets.AsSpan(0, Math.Min(CheckMagic(octets), octets.Length)), verify: false);
+        return CheckMagic(octets) == octets.Length ? Open(stream, octets, verify: false) : throw NotFromAFile();
     }
 
     /// <summary>Checks a saved state without looking at its units.</summary>
@@ -86,7 +86,7 @@ public sealed partial class SavedStateReader
 
     private static void CheckVersion1(Stream stream, SavedStateHeader header, bool verify)
     {
-        if (!stream.CanSeek) throw new SavedStateException(SavedStateStatus.NotSupported, 0, "old versions can be read from files only");
+        if (!stream.CanSeek) throw NotFromAFile();
         if (stream.Length != header.FileSize)
             throw new SavedStateException(SavedStateStatus.IntegritySize, 32, $"{stream.Length} octets, {header.FileSize} are noted");
         if (!verify) return;
@@ -115,6 +115,8 @@ public sealed partial class SavedStateReader
     {
         if (stream.ReadAtLeast(octets, octets.Length, throwOnEndOfStream: false) < octets.Length) throw EndOfInput(offset);
     }
+
+    private static SavedStateException NotFromAFile() => new(SavedStateStatus.NotSupported, 0, "old versions can be read from files only");
 
     private static SavedStateException EndOfInput(long offset) => new(SavedStateStatus.EndOfFile, offset, "the input ends here");
 

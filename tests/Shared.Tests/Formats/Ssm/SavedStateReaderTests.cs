@@ -40,6 +40,16 @@ public sealed partial class SavedStateReaderTests
     }
 
     [Fact]
+    public async Task Versions_before_the_present_one_are_refused_where_nothing_can_be_sought()
+    {
+        var old = SavedStateVectors.Read("verdicts/v12.sav");
+
+        var error = await Assert.ThrowsAsync<SavedStateException>(() => SavedStateReader.OpenAsync(new OneWayStream(old), default).AsTask());
+
+        Assert.Equal(SavedStateStatus.NotSupported, error.Status);
+    }
+
+    [Fact]
     public async Task One_octet_at_a_time_and_without_seeking_reads_the_same()
     {
         var octets = SavedStateVectors.Read("basic.sav");
