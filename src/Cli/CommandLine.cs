@@ -52,9 +52,13 @@ internal static class CommandLine
             GcCommand.Create(),
             DoctorCommand.Create(),
             RepairCommand.Create(),
+            KeyCommand.Create(),
             BenchCommand.Create(),
             CompletionCommand.Create(),
             CommonOptions.Repository,
+            CommonOptions.KeyFile,
+            CommonOptions.PassphraseFile,
+            CommonOptions.KeyCommand,
             CommonOptions.Json,
         };
         foreach (var option in root.Options)

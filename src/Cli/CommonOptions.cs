@@ -15,6 +15,18 @@ internal static class CommonOptions
     public static Option<RepositoryLocation> Repository { get; } = Recursive(Setting.Create(
         null, "repository", "Directory of the repository", RepositoryLocation.Parse, "DIR", DefaultRepository));
 
+    /// <summary>A key of an encrypted repository.</summary>
+    public static Option<string?> KeyFile { get; } = Recursive(Setting.Create<string?>(
+        null, "key-file", "File that opens an encrypted repository", Value.Text, "FILE"));
+
+    /// <summary>A passphrase of an encrypted repository.</summary>
+    public static Option<string?> PassphraseFile { get; } = Recursive(Setting.Create<string?>(
+        null, "passphrase-file", "File with the passphrase of an encrypted repository", Value.Text, "FILE"));
+
+    /// <summary>A command that gives a passphrase of an encrypted repository.</summary>
+    public static Option<string?> KeyCommand { get; } = Recursive(Setting.Create<string?>(
+        null, "key-command", "Command that prints the passphrase of an encrypted repository", Value.Text, "COMMAND"));
+
     /// <summary>Results for programs.</summary>
     public static Option<bool> Json { get; } =
         Recursive(Setting.CreateSwitch(null, "json", "Print one JSON object instead of tables; progress as JSON lines"));

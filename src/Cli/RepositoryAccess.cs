@@ -14,11 +14,13 @@ internal static class RepositoryAccess
     public static ValueTask<DirectoryRepository> OpenOrCreateDefaultAsync(ParseResult command, CancellationToken cancellation)
     {
         var location = Location(command);
-        return location.Directory == CommonOptions.DefaultRepository && !Directory.Exists(location.Directory)
+        // Whether it is to be encrypted is chosen once, by 'init'.
+        return location.Key is null && location.Directory == CommonOptions.DefaultRepository && !Directory.Exists(location.Directory)
             ? DirectoryRepository.InitAsync(location, TimeProvider.System, cancellation)
             : DirectoryRepository.OpenAsync(location, TimeProvider.System, cancellation);
     }
 
-    /// <summary>Where it is.</summary>
-    public static RepositoryLocation Location(ParseResult command) => command.GetValue(CommonOptions.Repository)!;
+    /// <summary>Where it is, and the key that was given.</summary>
+    public static RepositoryLocation Location(ParseResult command) =>
+        command.GetValue(CommonOptions.Repository)! with { Key = KeyOptions.Read(command, CommonOptions.KeyFile, CommonOptions.PassphraseFile, CommonOptions.KeyCommand) };
 }

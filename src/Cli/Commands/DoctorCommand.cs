@@ -39,13 +39,16 @@ internal static class DoctorCommand
     /// <summary>A repository that cannot be opened is a finding like others: the guests were put back all the same.</summary>
     private static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        var location = RepositoryAccess.Location(parsed);
         try
         {
+            if (location.Key is null && DirectoryRepository.ListKeys(location).Count > 0)
+                return await DirectoryRepository.ExamineStructureAsync(location, TimeProvider.System, cancellation);
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var overlays = await new OverlayUpkeep(new OverlayLedger(), TimeProvider.System).RunAsync(repository, cancellation);
             return [.. overlays.Select(Describe), .. await repository.ExamineAsync(cancellation)];
         }
-        catch (SnapshotException exception)
+        catch (SnapshotException exception) when (exception.Code != ErrorCode.NotAuthorised)
         {
             var severity = exception.Code == ErrorCode.NotFound ? DoctorSeverity.Note : DoctorSeverity.Damage;
             return [new DoctorFinding(severity, exception.Message, exception.Advice)];

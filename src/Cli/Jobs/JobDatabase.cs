@@ -12,7 +12,7 @@ internal static class JobDatabase
     /// <summary>Opens it, or makes it.</summary>
     public static Task<SqliteDatabase> OpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
         // A power cut ends the guests of the job with it, and packs are flushed by themselves: events need survive processes only.
-        SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation);
+        SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
 
     /// <summary>Opens it to look; null when no job was ever run or nothing can be written here.</summary>
     public static async Task<SqliteDatabase?> TryOpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>

@@ -9,10 +9,11 @@ internal static class HelpText
 
     public static void Write(Command command, TextWriter output)
     {
-        var options = command.Options.Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)))
+        var parents = Parents(command).ToList();
+        var options = command.Options.Concat(parents.SelectMany(parent => parent.Options.Where(option => option.Recursive)))
             .Where(option => !option.Hidden).ToList();
         var verbs = command.Subcommands.Where(verb => !verb.Hidden).ToList();
-        List<string> usage = [command is RootCommand ? "cutpoint" : $"cutpoint {command.Name}"];
+        List<string> usage = ["cutpoint", .. parents.Where(parent => parent is not RootCommand).Reverse().Append(command).Where(one => one is not RootCommand).Select(one => one.Name)];
         if (verbs.Count > 0) usage.Add("VERB");
         usage.AddRange(command.Arguments.Select(Usage));
         usage.AddRange(options.Where(option => option.Required).Select(Usage));
@@ -30,6 +31,13 @@ internal static class HelpText
             output.WriteLine("Examples:");
             foreach (var example in one.Examples.Split('\n')) output.WriteLine($"  {example}");
         }
+    }
+
+    /// <summary>The verbs a verb belongs to, the nearest first.</summary>
+    private static IEnumerable<Command> Parents(Command command)
+    {
+        for (var parent = command.Parents.OfType<Command>().FirstOrDefault(); parent is not null; parent = parent.Parents.OfType<Command>().FirstOrDefault())
+            yield return parent;
     }
 
     private static string Usage(Argument argument)

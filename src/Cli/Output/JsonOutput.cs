@@ -30,6 +30,7 @@ internal sealed record FailureResult(JobError Error);
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(FailureResult))]
 [JsonSerializable(typeof(InitResult))]
+[JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(ListResult))]
 [JsonSerializable(typeof(CancelResult))]
 [JsonSerializable(typeof(ListeningNode))]

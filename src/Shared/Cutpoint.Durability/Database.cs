@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Cutpoint.Repository;
 
 namespace Cutpoint.Durability;
 
@@ -15,6 +16,9 @@ public abstract class Database : IAsyncDisposable
 
     /// <summary>The clock of this process. It never decides about anything others see; that is the database's.</summary>
     public TimeProvider Time { get; }
+
+    /// <summary>Encrypts what events and their folds say; null to keep it in the clear. Streams, kinds and times are in the clear either way.</summary>
+    public TextCipher? Payloads { get; init; }
 
     /// <summary>What a person calls the database in a message; without secrets.</summary>
     public abstract string Name { get; }
@@ -110,6 +114,12 @@ public abstract class Database : IAsyncDisposable
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
 
+    /// <summary>A payload as the tables have it.</summary>
+    internal string Seal(string payload, string stream, long number) => Payloads?.Seal(payload, Place(stream, number)) ?? payload;
+
+    /// <summary>A payload as it was given.</summary>
+    internal string Open(string payload, string stream, long number) => Payloads?.Open(payload, Place(stream, number)) ?? payload;
+
     /// <summary>A statement of the schema in the words of this database.</summary>
     internal abstract string Adapt(string statement);
 
@@ -151,6 +161,8 @@ public abstract class Database : IAsyncDisposable
             if (Adapt(statement) is { Length: > 0 } adapted) await transaction.ExecuteAsync(adapted, cancellation).ConfigureAwait(false);
         }
     }
+
+    private static string Place(string stream, long number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"event {number} of {stream}");
 
     private static TaskCompletionSource NewHint() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -44,7 +44,7 @@ public sealed class EventJournal(Database database)
                     INSERT INTO event (persistence_id, sequence_number, written_at, manifest, payload, writer_epoch)
                     VALUES (@id, @number, database_now(), @manifest, @payload, @epoch)
                     """,
-                    cancellation, ("id", persistenceId), ("number", after), ("manifest", record.Manifest), ("payload", record.Payload),
+                    cancellation, ("id", persistenceId), ("number", after), ("manifest", record.Manifest), ("payload", transaction.Database.Seal(record.Payload, persistenceId, after)),
                     ("epoch", writer.Epoch)).ConfigureAwait(false);
             }
             catch (DbException error) when (transaction.Database.IsDuplicate(error))
@@ -56,15 +56,16 @@ public sealed class EventJournal(Database database)
     }
 
     /// <summary>The events of a stream after a sequence number, in order.</summary>
+    /// <exception cref="SnapshotException">One was encrypted with another key, or damaged (<see cref="ErrorCode.VerificationFailed"/>).</exception>
     public Task<List<JournalEvent>> ReadAsync(string persistenceId, long after, CancellationToken cancellation) => database.TransactAsync(
         transaction => transaction.QueryAsync(
             """
             SELECT ordering, persistence_id, sequence_number, written_at, manifest, payload, writer_epoch FROM event
             WHERE persistence_id = @id AND sequence_number > @after ORDER BY sequence_number
             """,
-            static row => new JournalEvent(
+            row => new JournalEvent(
                 row.GetInt64(0), row.GetString(1), row.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3)), row.GetString(4),
-                row.GetString(5), row.GetInt64(6)),
+                database.Open(row.GetString(5), row.GetString(1), row.GetInt64(2)), row.GetInt64(6)),
             cancellation, ("id", persistenceId), ("after", after)),
         cancellation);
 
@@ -87,7 +88,7 @@ public sealed class EventJournal(Database database)
                     manifest = excluded.manifest, payload = excluded.payload WHERE snapshot.sequence_number < excluded.sequence_number
                     """,
                     cancellation, ("id", persistenceId), ("number", snapshot.SequenceNumber), ("manifest", snapshot.Manifest),
-                    ("payload", snapshot.Payload)).ConfigureAwait(false);
+                    ("payload", database.Seal(snapshot.Payload, persistenceId, snapshot.SequenceNumber))).ConfigureAwait(false);
                 return await transaction.ExecuteAsync(
                     "DELETE FROM event WHERE persistence_id = @id AND sequence_number < @number", cancellation, ("id", persistenceId),
                     ("number", snapshot.SequenceNumber)).ConfigureAwait(false);
@@ -100,7 +101,7 @@ public sealed class EventJournal(Database database)
         (await database.TransactAsync(
             transaction => transaction.QueryAsync(
                 "SELECT sequence_number, manifest, payload FROM snapshot WHERE persistence_id = @id",
-                static row => new JournalSnapshot(row.GetInt64(0), row.GetString(1), row.GetString(2)), cancellation, ("id", persistenceId)),
+                row => new JournalSnapshot(row.GetInt64(0), row.GetString(1), database.Open(row.GetString(2), persistenceId, row.GetInt64(0))), cancellation, ("id", persistenceId)),
             cancellation).ConfigureAwait(false)).FirstOrDefault();
 
     /// <summary>Forgets the streams that nobody has written to for some time, with their folds.</summary>

@@ -37,8 +37,10 @@ public sealed class SqliteDatabase : Database
     /// </param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellation">Ends the call.</param>
+    /// <param name="payloads">Encrypts what events say; null to keep it in the clear.</param>
     /// <exception cref="SnapshotException">The file cannot be opened, is damaged, or is of a newer program.</exception>
-    public static async Task<SqliteDatabase> OpenAsync(string path, bool survivesPowerCut, TimeProvider time, CancellationToken cancellation)
+    public static async Task<SqliteDatabase> OpenAsync(
+        string path, bool survivesPowerCut, TimeProvider time, CancellationToken cancellation, TextCipher? payloads = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(time);
@@ -52,7 +54,7 @@ public sealed class SqliteDatabase : Database
             {
                 DataSource = path, Mode = SqliteOpenMode.ReadWrite, DefaultTimeout = BusyTimeoutSeconds, Pooling = false,
             }.ConnectionString);
-            database = new SqliteDatabase(path, connection, time);
+            database = new SqliteDatabase(path, connection, time) { Payloads = payloads };
             connection.Open();
             connection.CreateFunction("database_now", () => time.GetUtcNow().ToUnixTimeMilliseconds());
             using (var settings = connection.CreateCommand())

@@ -45,7 +45,7 @@ public sealed class PackTarget : FuzzTarget
         {
             var path = Path.Combine(_directory, _id.FileName);
             _file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-            _pack = PackFile.Open(_directory, _id);
+            _pack = PackFile.Open(_directory, _id, null);
             // Both are open; the name is not needed any more, however the process ends.
             Directory.Delete(_directory, recursive: true);
         }

@@ -3,14 +3,14 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class BaseTests
+public class BaseTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", 8 << 20);
 
     [Fact]
     public async Task A_long_line_of_checkpoints_needs_none_of_those_before_and_no_extent_is_spread_over_more_than_eight_sections()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(50);
         var last = await model.TakeAsync(repository.Open);
         for (var round = 0; round < 20; round++)
@@ -36,7 +36,7 @@ public class BaseTests
     [InlineData("head")]
     public async Task Sections_of_a_base_that_are_lost_are_stored_again_and_heal_what_needs_them(string loss)
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(100);
         var first = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 << 20 });
         var pack = repository.PackPaths[0];
@@ -75,7 +75,7 @@ public class BaseTests
     [Fact]
     public async Task An_equal_section_whose_pack_is_gone_is_not_taken_for_stored()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(60);
         await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 << 20 });
         File.Delete(repository.PackPaths[0]);

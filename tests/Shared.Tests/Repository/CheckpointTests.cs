@@ -4,7 +4,7 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class CheckpointTests
+public class CheckpointTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", (6 << 20) + 8192);
     private static readonly RamBlock Video = new("vga.vram", 256 << 10);
@@ -41,7 +41,7 @@ public class CheckpointTests
     [Fact]
     public async Task A_checkpoint_holds_the_guests_that_were_chosen_in_their_order()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         await using var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default);
         var models = new Dictionary<string, GuestModel>();
         foreach (var name in (string[])["a", "b", "c"])

@@ -3,14 +3,14 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class CompactionTests
+public class CompactionTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", 24 << 20);
 
     [Fact]
     public async Task Packs_of_which_little_is_needed_are_rewritten_and_every_checkpoint_holds()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(100);
         var last = await WithSparsePacksAsync(repository, model);
         var before = Octets(repository);
@@ -32,7 +32,7 @@ public class CompactionTests
     [Fact]
     public async Task A_collection_that_dies_at_any_step_loses_nothing_and_the_next_one_ends_its_work()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(2, Ram).Fill(100);
         var last = await WithSparsePacksAsync(repository, model);
         using var copies = new TemporaryDirectory();
@@ -52,7 +52,7 @@ public class CompactionTests
         var end = Octets(repository);
         for (var number = 1; number <= steps.Count; number++)
         {
-            var location = RepositoryLocation.Parse(copies.File($"{number}"));
+            var location = RepositoryLocation.Parse(copies.File($"{number}")) with { Key = repository.Key };
             await using var left = await DirectoryRepository.OpenAsync(location, TimeProvider.System, default);
             await AssertHoldsAsync(left, last, model);
             await left.CollectGarbageAsync(false, default);
@@ -66,7 +66,7 @@ public class CompactionTests
     [Fact]
     public async Task A_job_that_runs_keeps_what_it_builds_on()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(3, Ram).Fill(100);
         var last = await WithSparsePacksAsync(repository, model);
         CheckpointInfo next;
@@ -89,7 +89,7 @@ public class CompactionTests
     [Fact]
     public async Task What_is_committed_while_packs_are_copied_is_not_lost()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(4, Ram).Fill(100);
         var last = await WithSparsePacksAsync(repository, model);
         using var old = new GuestModel(4, Ram).Fill(100);
@@ -108,7 +108,7 @@ public class CompactionTests
     [Fact]
     public async Task A_section_that_does_not_hold_stays_where_verify_finds_it()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(5, Ram).Fill(100);
         var last = await WithSparsePacksAsync(repository, model);
         var pack = repository.PackPaths[0];
@@ -124,7 +124,7 @@ public class CompactionTests
     [Fact]
     public async Task A_verification_of_what_is_new_reads_only_packs_that_were_not_found_sound()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(6, Ram).Fill(40);
         await model.TakeAsync(repository.Open);
         var news = new VerifyOptions { OnlyNew = true };

@@ -3,7 +3,7 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class ComparisonTests
+public class ComparisonTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", (2 << 20) + (3 * Paging.PageSize));
     private static readonly RamBlock Rom = new("rom", 4 * Paging.PageSize, IsReadOnly: true);
@@ -13,7 +13,7 @@ public class ComparisonTests
     [InlineData(false)]
     public async Task Pages_that_changed_appeared_and_vanished_are_counted_block_by_block(bool isBased)
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram, Rom).Fill(100);
         model.ClearPage(0, 7);
         model.ClearPage(0, 8);
@@ -33,7 +33,7 @@ public class ComparisonTests
     [Fact]
     public async Task Blocks_only_one_guest_has_and_blocks_of_another_name_are_told()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram, Rom).Fill(100);
         using var other = new GuestModel(1, Ram with { Name = "/objects/ram0" }, new RamBlock("vga", 2 * Paging.PageSize)).Fill(100);
         await using var before = await repository.Open.OpenCheckpointAsync(await model.TakeAsync(repository.Open), default);

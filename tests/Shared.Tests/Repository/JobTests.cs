@@ -3,14 +3,14 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class JobTests
+public class JobTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", (2 << 20) + (3 * Paging.PageSize));
 
     [Fact]
     public async Task Pages_of_later_passes_take_the_place_of_earlier_ones()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(70);
         CheckpointInfo info;
         await using (var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default))
@@ -40,7 +40,7 @@ public class JobTests
     [Fact]
     public async Task Equal_content_is_stored_once_in_a_job_and_over_jobs()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(3, Ram).Fill(70);
         var first = await model.TakeAsync(repository.Open);
         var second = await model.TakeAsync(repository.Open);
@@ -65,7 +65,7 @@ public class JobTests
     [Fact]
     public async Task A_checkpoint_may_start_from_another_and_stand_without_it()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(4, Ram, new RamBlock("vga", 16 * Paging.PageSize)).Fill(70);
         var first = await model.TakeAsync(repository.Open);
         CheckpointInfo second;
@@ -116,7 +116,7 @@ public class JobTests
     [Fact]
     public async Task Without_a_commit_nothing_is_listed_and_nothing_is_left()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(5, Ram).Fill(70);
         await using (var writer = await repository.Open.BeginAsync(new CheckpointOptions { PackSize = 1 << 18 }, default))
         {
@@ -137,7 +137,7 @@ public class JobTests
     [Fact]
     public async Task A_cancelled_commit_lists_nothing()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(6, Ram).Fill(30);
         await using (var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default))
         {
@@ -153,7 +153,7 @@ public class JobTests
     [Fact]
     public async Task A_power_cut_between_commit_record_and_catalog_leaves_a_whole_checkpoint_to_a_repair_and_none_to_a_listing()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(7, Ram).Fill(30);
         await model.TakeAsync(repository.Open);
         await repository.CloseAsync();
@@ -174,7 +174,7 @@ public class JobTests
     [Fact]
     public async Task Two_jobs_at_once_with_the_same_content_both_commit()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         await using var other = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
         var taken = await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(async () =>
         {
@@ -195,7 +195,7 @@ public class JobTests
     [Fact]
     public async Task Garbage_is_collected_beside_a_job_that_reuses_what_was_forgotten()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         await using var collector = await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default);
         using var model = new GuestModel(9, Ram).Fill(60);
         var first = await model.TakeAsync(repository.Open);
@@ -226,7 +226,7 @@ public class JobTests
     [Fact]
     public async Task An_open_reader_keeps_what_is_forgotten_until_it_is_closed()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(10, Ram).Fill(60);
         var taken = await model.TakeAsync(repository.Open);
         await using (var reader = await repository.Open.OpenCheckpointAsync(taken, default))
@@ -243,8 +243,8 @@ public class JobTests
     [Fact]
     public async Task Two_collections_do_not_run_at_once_and_a_repair_waits_for_nobody()
     {
-        await using var repository = await TestRepository.CreateAsync();
-        var paths = new RepositoryPaths(repository.Location.Directory);
+        await using var repository = await CreateAsync();
+        var paths = new RepositoryPaths(repository.Location.Directory, IsEncrypted);
         using (RepositoryLock.Take(paths.CollectionLock, "gc", "busy", TimeProvider.System))
         {
             var error = await Assert.ThrowsAsync<SnapshotException>(() => repository.Open.CollectGarbageAsync(false, default));
@@ -269,7 +269,7 @@ public class JobTests
     [Fact]
     public async Task A_second_guest_of_one_name_and_empty_names_are_refused_before_anything_is_written()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         await using var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default);
         await writer.AddGuestAsync("a", [Ram], default);
         foreach (var name in (string[])["a", "", new string('x', 256)])
@@ -285,7 +285,7 @@ public class JobTests
     [Fact]
     public async Task Encoding_allocates_nothing_per_page()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var encoder = new SectionEncoder(Cutpoint.Compression.Codec.Default);
         using var model = new GuestModel(11, new RamBlock("ram", Paging.SectionSize)).Fill(100);
         var extents = Enumerable.Range(0, 16).Select(extent => (extent, ulong.MaxValue)).ToArray();
@@ -302,7 +302,7 @@ public class JobTests
     [Fact]
     public async Task A_large_device_state_comes_back_whole()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(12, Ram);
         var state = new byte[(2 * Paging.SectionSize) + 12345];
         new Random(13).NextBytes(state);
@@ -325,7 +325,7 @@ public class JobTests
     [Fact]
     public async Task Jobs_readers_and_collections_side_by_side_lose_nothing_and_leave_nothing()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var done = new CancellationTokenSource();
         var collecting = Task.Run(async () =>
         {

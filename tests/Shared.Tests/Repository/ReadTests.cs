@@ -3,7 +3,7 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class ReadTests
+public class ReadTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", (9 << 20) + (3 * Paging.PageSize));
     private static readonly RamBlock Rom = new("rom", 5 * Paging.PageSize);
@@ -11,7 +11,7 @@ public class ReadTests
     [Fact]
     public async Task Any_range_reads_as_it_was()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram, Rom).Fill(50);
         var taken = await model.TakeAsync(repository.Open);
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
@@ -34,7 +34,7 @@ public class ReadTests
     [Fact]
     public async Task Ranges_come_in_their_order_with_every_page_named_once()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(3, Ram, Rom).Fill(50);
         var taken = await model.TakeAsync(repository.Open);
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
@@ -76,7 +76,7 @@ public class ReadTests
     [Fact]
     public async Task A_reader_that_holds_chunks_is_slowed_but_not_stopped_and_leaves_nothing_when_it_breaks_off()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(4, Ram).Fill(50);
         var taken = await model.TakeAsync(repository.Open);
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
@@ -110,7 +110,7 @@ public class ReadTests
     [Fact]
     public async Task An_error_of_the_handler_and_a_cancellation_end_a_bulk_read()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(5, Ram).Fill(50);
         var taken = await model.TakeAsync(repository.Open);
         await using var reader = await repository.Open.OpenCheckpointAsync(taken, default);
@@ -124,7 +124,7 @@ public class ReadTests
     [Fact]
     public async Task A_guest_is_found_by_its_name_or_by_being_the_only_one()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(6, Rom).Fill(50);
         await using var writer = await repository.Open.BeginAsync(new CheckpointOptions(), default);
         foreach (var name in (string[])["a", "b"])

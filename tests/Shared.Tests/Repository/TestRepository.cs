@@ -7,23 +7,32 @@ internal sealed class TestRepository : IAsyncDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    private TestRepository()
+    private TestRepository(bool isEncrypted)
     {
+        if (!isEncrypted) return;
+        RepositoryKey.CreateFile(_directory.File("key"));
+        Key = RepositoryKey.FromFile(_directory.File("key"));
     }
+
+    /// <summary>What opens it, when it is encrypted.</summary>
+    public RepositoryKey? Key { get; }
 
     public DirectoryRepository Open { get; private set; } = null!;
 
-    public RepositoryLocation Location => RepositoryLocation.Parse(_directory.File("repository"));
+    public RepositoryLocation Location => RepositoryLocation.Parse(_directory.File("repository")) with { Key = Key };
 
     public string Packs => Path.Combine(Location.Directory, "packs");
 
-    public string Catalog => Path.Combine(Location.Directory, "catalog.db");
+    public string Catalog => Path.Combine(Location.Directory, Key is null ? "catalog.db" : "catalog.sealed");
+
+    /// <summary>The key everything is encrypted under; null when nothing is.</summary>
+    public DataKey? DataKey => RepositoryFile.Read(Location.Directory).Unlock(Location);
 
     public string[] PackPaths => [.. Directory.GetFiles(Packs).Order()];
 
-    public static async Task<TestRepository> CreateAsync(TimeProvider? time = null)
+    public static async Task<TestRepository> CreateAsync(TimeProvider? time = null, bool isEncrypted = false)
     {
-        var created = new TestRepository();
+        var created = new TestRepository(isEncrypted);
         created.Open = await DirectoryRepository.InitAsync(created.Location, time ?? TimeProvider.System, default);
         return created;
     }

@@ -3,14 +3,14 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-public class UpkeepTests
+public class UpkeepTests : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", 3 << 20);
 
     [Fact]
     public async Task A_sound_repository_has_no_findings()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(1, Ram).Fill(50);
         var checkpoint = await model.TakeAsync(repository.Open);
         var report = await repository.VerifyAsync();
@@ -27,7 +27,7 @@ public class UpkeepTests
     [Fact]
     public async Task A_lost_catalog_is_rebuilt_with_the_same_listing()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(2, Ram).Fill(50);
         await model.TakeAsync(
             repository.Open, new CheckpointOptions { Name = "one", Labels = new Dictionary<string, string> { ["k"] = "v" } });
@@ -35,7 +35,7 @@ public class UpkeepTests
         var second = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 << 20 });
         var before = await repository.Open.ListAsync(default);
         await repository.CloseAsync();
-        foreach (var path in Directory.GetFiles(repository.Location.Directory, "catalog.db*")) File.Delete(path);
+        foreach (var path in Directory.GetFiles(repository.Location.Directory, "catalog.*")) File.Delete(path);
         var error = await Assert.ThrowsAsync<SnapshotException>(async () => await repository.ReopenAsync());
         Assert.Equal(ErrorCode.VerificationFailed, error.Code);
         Assert.Contains("repair", error.Advice, StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public class UpkeepTests
     [Fact]
     public async Task A_job_that_dies_before_its_commit_leaves_nothing_listed_and_gc_removes_the_rest()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         using var model = new GuestModel(3, Ram).Fill(50);
         var kept = await model.TakeAsync(repository.Open);
         model.FillPage(0, 0);
@@ -74,7 +74,7 @@ public class UpkeepTests
     [Fact]
     public async Task The_lock_of_a_collection_that_was_killed_is_found_with_its_owner_and_age_and_locks_nobody_out()
     {
-        await using var repository = await TestRepository.CreateAsync();
+        await using var repository = await CreateAsync();
         var path = Path.Combine(repository.Location.Directory, "gc.lock");
         var killed = new JobOwner("elsewhere", 4711, DateTimeOffset.UtcNow - TimeSpan.FromDays(3), "gc");
         using (RepositoryLock.Take(path, "gc", "", TimeProvider.System))

@@ -17,6 +17,7 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     private readonly HashSet<(Ulid Job, long Pack)> _pinned = [];
 
     private SqliteCommand? _findSection;
+    private int _generation;
 
     public string Path => connection.Path;
 
@@ -248,8 +249,10 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
 
     private (SectionRef Section, long Pack, bool IsDamaged)? FindRow(Digest identity)
     {
-        if (_findSection is null)
+        if (_findSection is null || _generation != connection.Generation)
         {
+            _generation = connection.Generation;
+            _findSection?.Dispose();
             _findSection = connection.Command(
                 "SELECT s.identity, p.name, s.offset, s.length, s.pack, s.damaged FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0",
                 new byte[Digest.Length]);

@@ -7,25 +7,31 @@ namespace Cutpoint.Repository;
 /// <summary>
 /// The SQLite file of a catalog: opening it with the system's library, its schema, and the wording of its errors. One caller at a time.
 /// </summary>
-internal sealed class CatalogConnection : IDisposable
+internal sealed partial class CatalogConnection : IDisposable
 {
     private const int BusyTimeoutSeconds = 30;
 
-    private readonly SqliteConnection _connection;
+    private readonly SealedCatalogFile? _sealed;
+    private SqliteConnection _connection;
 
-    private CatalogConnection(string path, SqliteConnection connection)
+    private CatalogConnection(string path, SqliteConnection connection, SealedCatalogFile? @sealed)
     {
         Path = path;
         _connection = connection;
+        _sealed = @sealed;
     }
 
     public string Path { get; }
 
+    /// <summary>Changes when commands made before can no longer be used.</summary>
+    public int Generation { get; private set; }
+
     /// <summary>Opens a catalog.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="key">The key of an encrypted repository, else null.</param>
     /// <param name="isReadOnly">True when the directory cannot be written: nobody writes the file then, so nothing is locked.</param>
     /// <param name="create">True to make a new one; the file must not exist.</param>
-    public static CatalogConnection Open(string path, bool isReadOnly = false, bool create = false)
+    public static CatalogConnection Open(string path, DataKey? key, bool isReadOnly = false, bool create = false)
     {
         SqliteLibrary.Load();
         if (!create && !File.Exists(path))
@@ -33,6 +39,7 @@ internal sealed class CatalogConnection : IDisposable
             throw new SnapshotException(
                 ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
         }
+        if (key is not null) return OpenSealed(path, key, isReadOnly, create);
         if (isReadOnly && new FileInfo(path + "-wal") is { Exists: true, Length: > 0 })
         {
             // Taken without its log the catalog would lack what was committed last, silently.
@@ -54,7 +61,7 @@ internal sealed class CatalogConnection : IDisposable
             DefaultTimeout = BusyTimeoutSeconds,
             Pooling = false,
         };
-        var connection = new CatalogConnection(path, new SqliteConnection(builder.ConnectionString));
+        var connection = new CatalogConnection(path, new SqliteConnection(builder.ConnectionString), null);
         try
         {
             connection.Start(isReadOnly, create);
@@ -97,6 +104,7 @@ internal sealed class CatalogConnection : IDisposable
     {
         try
         {
+            Refresh();
             return work();
         }
         catch (SqliteException error)
@@ -117,6 +125,7 @@ internal sealed class CatalogConnection : IDisposable
     /// process.</param>
     public T Write<T>(Func<T> work, bool isDurable) => Run(() =>
     {
+        if (_sealed is not null) return WriteSealed(work, isDurable);
         Execute(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
         Execute("BEGIN IMMEDIATE");
         try
@@ -146,13 +155,31 @@ internal sealed class CatalogConnection : IDisposable
         return findings;
     });
 
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        _connection.Dispose();
+        _sealed?.Dispose();
+    }
 
     private void Start(bool isReadOnly, bool create) => Run(() =>
     {
         _connection.Open();
         Execute("PRAGMA foreign_keys = ON");
         if (!isReadOnly) Execute("PRAGMA journal_mode = WAL");
+        if (CheckVersion(isReadOnly, create) == CatalogSchema.Version) return true;
+        return Write(
+            () =>
+            {
+                // Somebody else may have done it while this process waited for the lock.
+                Migrate((int)(long)Scalar("PRAGMA user_version")!);
+                return true;
+            },
+            isDurable: true);
+    });
+
+    /// <summary>The version of the schema, when this program can use it as it is or bring it up to date.</summary>
+    private int CheckVersion(bool isReadOnly, bool create)
+    {
         var version = (int)(long)Scalar("PRAGMA user_version")!;
         if (version > CatalogSchema.Version)
         {
@@ -161,24 +188,20 @@ internal sealed class CatalogConnection : IDisposable
                 "use a newer version of Cutpoint");
         }
         if (version == 0 && !create) throw Damaged("it has no tables");
-        if (version == CatalogSchema.Version) return true;
-        if (isReadOnly)
+        if (isReadOnly && version < CatalogSchema.Version)
         {
             throw new SnapshotException(
                 ErrorCode.Incompatible, $"the catalog {Path} is of version {version} and cannot be written",
                 "make it writable once, so that it is brought up to date");
         }
-        return Write(
-            () =>
-            {
-                // Somebody else may have done it while this process waited for the lock.
-                version = (int)(long)Scalar("PRAGMA user_version")!;
-                for (var step = version; step < CatalogSchema.Version; step++) Execute(CatalogSchema.Steps[step]);
-                Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {CatalogSchema.Version}"));
-                return true;
-            },
-            isDurable: true);
-    });
+        return version;
+    }
+
+    private void Migrate(int version)
+    {
+        for (var step = version; step < CatalogSchema.Version; step++) Execute(CatalogSchema.Steps[step]);
+        Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {CatalogSchema.Version}"));
+    }
 
     private SnapshotException Translate(SqliteException error)
     {

@@ -1,7 +1,7 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Builds a catalog out of the packs alone. Runs while nobody else has the repository open.</summary>
-internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
+internal sealed class CatalogRepair(RepositoryPaths paths, Ulid repository, DataKey? key)
 {
     private readonly List<string> _findings = [];
     private readonly Dictionary<PackId, RecoveredPack> _packs = [];
@@ -10,7 +10,8 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
 
     public RepairReport Run(CancellationToken cancellation)
     {
-        using var files = new PackFiles(paths.Packs);
+        using var protection = key is null ? null : new PackProtection(key);
+        using var files = new PackFiles(paths.Packs, protection);
         ReadPacks(files, cancellation);
         var commits = ReadCommits(files, cancellation);
         var used = new HashSet<PackId>();
@@ -35,7 +36,7 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
 
     private void ReadPacks(PackFiles files, CancellationToken cancellation)
     {
-        var recovery = new PackRecovery(file.RepositoryId);
+        var recovery = new PackRecovery(repository);
         foreach (var id in PackListing.Read(paths.Packs).Packs)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -123,7 +124,7 @@ internal sealed class CatalogRepair(RepositoryPaths paths, RepositoryFile file)
         try
         {
             DeleteDatabase(fresh);
-            using (var catalog = new Catalog(CatalogConnection.Open(fresh, create: true))) catalog.Commit(packs, commits);
+            using (var catalog = new Catalog(CatalogConnection.Open(fresh, key, create: true))) catalog.Commit(packs, commits);
             DeleteDatabase(fresh, except: fresh);
             if (File.Exists(paths.Catalog))
             {

@@ -74,8 +74,7 @@ public sealed partial class CheckpointWriter
         if (_unplaced.Count == 0) return;
         _pack ??= CreatePack();
         var value = PlacementFormat.Write(_unplaced, out var digest);
-        _pack.Append(PackFormat.PlacementTag, digest, value);
-        WrittenBytes += value.Length;
+        WrittenBytes += _pack.Append(PackFormat.PlacementTag, digest, value).Length;
         _unplaced.Clear();
         _unplacedBytes = 0;
     }

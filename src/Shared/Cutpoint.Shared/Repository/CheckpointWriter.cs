@@ -32,7 +32,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         _repository = repository;
         _options = options;
         _registration = registration;
-        _encoder = new SectionEncoder(options.Codec, Find);
+        _encoder = new SectionEncoder(options.Codec, Find, identity: repository.Identity);
         Committed = committed;
         _isEnded = committed is not null;
         _recovered = recovered?.Placements ?? [];
@@ -263,7 +263,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
 
     private KnownPages ReadKnownPages(GuestManifestBuilder guest, PageHashHandler handler, CancellationToken cancellation)
     {
-        using var files = new PackFiles(_repository.Paths.Packs);
+        using var files = _repository.OpenPacks();
         using var reader = new SectionReader(files);
         var hashes = new PageHashReader(reader);
         var uses = new SectionUses(guest.Maps, [.. guest.Sections.Select(section => (SectionRef?)section)]);
@@ -325,8 +325,8 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         if (section.Existing is { } existing) return guest.Number(existing, isReused: true);
         var pack = PackWithRoom(section.Length);
         own = pack.Append(PackFormat.SectionTag, section.Identity, section.Value).In(pack.Id);
-        WrittenBytes += section.Length;
-        guest.StoredBytes += section.Length;
+        WrittenBytes += own.Length;
+        guest.StoredBytes += own.Length;
         _own[section.Identity] = own;
         return guest.Number(own, isReused: false);
     }
@@ -342,7 +342,8 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
     {
         var id = new PackId(Id, ++_lastPack);
         _paths.Add(Path.Combine(_repository.Paths.Packs, id.FileName));
-        return PackWriter.Create(_repository.Paths.Packs, new PackHeader(_repository.Id, id));
+        return PackWriter.Create(
+            _repository.Paths.Packs, new PackHeader(_repository.Id, id, _repository.Protection is not null), _repository.Protection);
     }
 
     /// <summary>
@@ -368,7 +369,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
 
     private CheckpointInfo Commit(CancellationToken cancellation)
     {
-        using var files = new PackFiles(_repository.Paths.Packs);
+        using var files = _repository.OpenPacks();
         using var reader = new SectionReader(files);
         foreach (var guest in _guests)
             new ExtentRewriter(_repository.Hasher, reader, _encoder, section => Store(guest, section)).Rewrite(guest, cancellation);
@@ -384,7 +385,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
             var manifest = guest.Build(out var content, out var reused);
             var value = ManifestFormat.Write(manifest, out var root);
             manifests.Add(AppendValue(PackFormat.ManifestTag, root, value));
-            guest.StoredBytes += value.Length;
+            guest.StoredBytes += manifests[^1].Length;
             guests.Add(new GuestInfo(guest.Name, root, guest.Blocks.Sum(block => block.Length), content, reused, guest.StoredBytes));
             sections.UnionWith(manifest.Sections);
         }
@@ -408,7 +409,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
     {
         var pack = PackWithRoom(value.Length);
         var entry = pack.Append(tag, digest, value);
-        WrittenBytes += value.Length;
+        WrittenBytes += entry.Length;
         return entry.In(pack.Id);
     }
 

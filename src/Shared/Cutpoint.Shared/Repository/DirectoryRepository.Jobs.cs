@@ -37,7 +37,7 @@ public sealed partial class DirectoryRepository
                 try
                 {
                     var committed = Catalog.List().FirstOrDefault(one => one.Id == job);
-                    var recovered = committed is null ? new JobRecovery(Paths, Id).Run(job, cancellation) : null;
+                    var recovered = committed is null ? new JobRecovery(Paths, Id, Protection).Run(job, cancellation) : null;
                     if (recovered?.Commit is { } commit)
                     {
                         Catalog.Commit(recovered.Packs, [commit]);

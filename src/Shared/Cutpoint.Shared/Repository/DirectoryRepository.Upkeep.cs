@@ -48,7 +48,18 @@ public sealed partial class DirectoryRepository
     /// <summary>Looks at everything but the contents of packs: leftovers, torn tails, what the catalog says against what is
     /// there.</summary>
     public Task<IReadOnlyList<DoctorFinding>> ExamineAsync(CancellationToken cancellation) =>
-        Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog, _time).Run(cancellation), cancellation);
+        Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog, Protection, _time).Run(cancellation), cancellation);
+
+    /// <summary>Looks at an encrypted repository without its key: the structure of its packs, jobs, locks and modes.</summary>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or it is not encrypted (<see cref="ErrorCode.Usage"/>).</exception>
+    public static Task<IReadOnlyList<DoctorFinding>> ExamineStructureAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        ArgumentNullException.ThrowIfNull(time);
+        var file = RepositoryFile.Read(location.Directory);
+        if (!file.IsSealed) throw new SnapshotException(ErrorCode.Usage, $"the repository {location} is not encrypted", "open it") { IsPreflight = true };
+        return Task.Run(() => new RepositoryDoctor(new RepositoryPaths(location.Directory, true), file.RepositoryId, null, null, time).Run(cancellation), cancellation);
+    }
 
     /// <summary>
     /// Reads every octet of the packs that checkpoints need and checks every digest and page hash, the manifests, and the catalog against
@@ -77,11 +88,12 @@ public sealed partial class DirectoryRepository
         return Task.Run(
             () =>
             {
-                var paths = new RepositoryPaths(location.Directory);
-                var file = RepositoryFile.Read(paths.Root);
+                var file = RepositoryFile.Read(location.Directory);
+                var key = file.Unlock(location);
+                var paths = new RepositoryPaths(location.Directory, file.IsSealed);
                 using var alone = RepositoryLock.Take(paths.UseLock, "repair", "the repository is in use", time);
                 paths.CreateAll();
-                return new CatalogRepair(paths, file).Run(cancellation);
+                return new CatalogRepair(paths, file.RepositoryId, key).Run(cancellation);
             },
             cancellation);
     }

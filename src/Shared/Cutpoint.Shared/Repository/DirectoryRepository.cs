@@ -12,14 +12,17 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     private readonly RepositoryLock _use;
 
     private DirectoryRepository(
-        RepositoryPaths paths, RepositoryFile file, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
+        RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
     {
         _time = time;
         _use = use;
         Paths = paths;
         IsReadOnly = isReadOnly;
         Id = file.RepositoryId;
-        Hasher = new PageHasher(file.HashSecret);
+        Hasher = new PageHasher(file.HashSecret ?? key!.HashSecret());
+        Identity = key is null ? SectionIdentity.Plain : SectionIdentity.Keyed(key);
+        Protection = key is null ? null : new PackProtection(key);
+        TextCipher = key is null ? null : new TextCipher(key.Derive("texts"));
         Catalog = new Catalog(catalog);
     }
 
@@ -38,13 +41,27 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     /// <summary>Hashes pages under the repository's secret; the hashes of every chunk that is stored come from it.</summary>
     public PageHasher Hasher { get; }
 
+    /// <summary>True when nobody without the key can read it.</summary>
+    public bool IsEncrypted => Protection is not null;
+
+    /// <summary>Encrypts what is kept beside the packs, such as the journal of the jobs; null when the repository is not encrypted.</summary>
+    public TextCipher? TextCipher { get; }
+
+    /// <summary>How sections are identified.</summary>
+    internal SectionIdentity Identity { get; }
+
+    /// <summary>What opens the packs of an encrypted repository; null in another.</summary>
+    internal PackProtection? Protection { get; }
+
     internal RepositoryPaths Paths { get; }
 
     internal Catalog Catalog { get; }
 
     internal DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
 
-    /// <summary>Creates a repository and opens it. The directory is created when it is not there; else it must be empty.</summary>
+    /// <summary>
+    /// Creates a repository and opens it; an encrypted one when the location has a key, for its life. The directory is created when it is not there; else it must be empty.
+    /// </summary>
     /// <exception cref="SnapshotException">The directory is in use or cannot be written.</exception>
     public static async ValueTask<DirectoryRepository> InitAsync(
         RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
@@ -52,7 +69,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
-        var paths = new RepositoryPaths(location.Directory);
+        var paths = new RepositoryPaths(location.Directory, location.Key is not null);
         try
         {
             if (System.IO.Directory.Exists(paths.Root) && System.IO.Directory.EnumerateFileSystemEntries(paths.Root).Any())
@@ -60,14 +77,17 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
                 throw new SnapshotException(
                     ErrorCode.Usage, $"{paths.Root} is not empty", "name a directory that is empty or not there") { IsPreflight = true };
             }
+            DataKey? key = null;
+            // First, since there may be no key to be had.
+            var file = location.Key is null ? RepositoryFile.Create(time) : RepositoryFile.CreateSealed(time, FirstKeyName, location.Key, out key);
             PosixFile.CreateDirectory(paths.Root);
             File.SetUnixFileMode(paths.Root, PosixFile.DirectoryMode);
             paths.CreateAll();
-            using (CatalogConnection.Open(paths.Catalog, create: true))
+            using (CatalogConnection.Open(paths.Catalog, key, create: true))
             {
             }
             // The file that makes the directory a repository comes last.
-            PosixFile.WriteAtomically(paths.File, RepositoryFile.Create(time).Write());
+            PosixFile.WriteAtomically(paths.File, file.Write(key));
         }
         catch (Exception error) when (error is DirectoryNotFoundException or FileNotFoundException)
         {
@@ -84,15 +104,16 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     }
 
     /// <summary>Opens a repository.</summary>
-    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), its catalog is damaged, or it is being
-    /// repaired.</exception>
+    /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), the key is wrong or missing (<see cref="ErrorCode.NotAuthorised"/>), its
+    /// catalog is damaged, or it is being repaired.</exception>
     public static ValueTask<DirectoryRepository> OpenAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
-        var paths = new RepositoryPaths(location.Directory);
-        var file = RepositoryFile.Read(paths.Root);
+        var file = RepositoryFile.Read(location.Directory);
+        var key = file.Unlock(location);
+        var paths = new RepositoryPaths(location.Directory, file.IsSealed);
         var isReadOnly = !PosixFile.IsWritable(paths.Root);
         try
         {
@@ -106,7 +127,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         try
         {
             return ValueTask.FromResult(
-                new DirectoryRepository(paths, file, isReadOnly, use, CatalogConnection.Open(paths.Catalog, isReadOnly), time));
+                new DirectoryRepository(paths, file, key, isReadOnly, use, CatalogConnection.Open(paths.Catalog, key, isReadOnly), time));
         }
         catch
         {
@@ -148,7 +169,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     public string ReadRecord(CheckpointInfo checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        using var files = new PackFiles(Paths.Packs);
+        using var files = OpenPacks();
         return ReadCommit(files, checkpoint).Record;
     }
 
@@ -161,7 +182,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         // Nothing can be collected where nothing can be written, so nothing has to be kept either.
         var registration = IsReadOnly ? null : JobRegistration.Create(Paths.Jobs, "read", _time);
         // The files belong to the reader, not to the repository: an open pack that was collected would keep its space.
-        var files = new PackFiles(Paths.Packs);
+        var files = OpenPacks();
         var reader = new SectionReader(files);
         try
         {
@@ -195,9 +216,12 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         Catalog.Dispose();
+        Protection?.Dispose();
         _use.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    internal PackFiles OpenPacks() => new(Paths.Packs, Protection);
 
     internal void ThrowIfReadOnly()
     {

@@ -7,7 +7,7 @@ namespace Cutpoint.Repository;
 /// written. Any part of the placements is enough: a page counts as stored only with the contents of a section that is there, and every page is compared
 /// again. The caller holds the job's lock.
 /// </summary>
-internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository)
+internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository, PackProtection? protection)
 {
     /// <summary>Packs that may have been on their way to the disk: before a third is begun, the first is durable.</summary>
     private const int UnsurePacks = 2;
@@ -47,7 +47,7 @@ internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository)
     {
         RecoveredPack pack;
         List<Placement> placements = [];
-        using (var file = PackFile.Open(paths.Packs, id))
+        using (var file = PackFile.Open(paths.Packs, id, protection))
         {
             if (recovery.Read(file, cancellation, trustIndex: isDurable) is not { Entries.Count: > 0 } found) return null;
             pack = found;
@@ -62,7 +62,7 @@ internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository)
         }
         _placements.AddRange(placements);
         if (pack.IsFinished && isDurable) return new CatalogPack(id, pack.Length, pack.Entries);
-        using var writer = PackWriter.Reopen(paths.Packs, pack);
+        using var writer = PackWriter.Reopen(paths.Packs, pack, protection);
         if (!pack.IsFinished) writer.Finish();
         writer.Flush();
         return new CatalogPack(id, writer.Length, pack.Entries);
@@ -82,7 +82,7 @@ internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository)
     {
         if (_commits.Count == 0) return null;
         var (pack, entry) = _commits[^1];
-        using var files = new PackFiles(paths.Packs);
+        using var files = new PackFiles(paths.Packs, protection);
         var info = files.Read(pack, open => CommitFormat.Read(open.ReadValue(entry.Offset, entry.Length), entry.Offset, out _));
         return CatalogRepair.ReadCommit(files, info, entry.In(pack), _manifests) with { MayBeDamaged = false };
     }

@@ -32,7 +32,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
         var listed = repository.Catalog.List();
         var needed = new HashSet<Digest>();
         var isKnown = true;
-        using var files = new PackFiles(repository.Paths.Packs);
+        using var files = repository.OpenPacks();
         foreach (var checkpoint in listed)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -57,7 +57,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
             .Where(pack => pack.NeededBytes < pack.Length * options.CompactBelow)
             .OrderBy(pack => pack.Pack)
             .ToList();
-        using var files = new PackFiles(repository.Paths.Packs);
+        using var files = repository.OpenPacks();
         foreach (var batch in Batches(candidates))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -134,7 +134,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
 
     private (CatalogPack Pack, List<PackId> Moved) Copy(PackFiles files, List<Candidate> batch, PackId id, CancellationToken cancellation)
     {
-        using var writer = PackWriter.Create(repository.Paths.Packs, new PackHeader(repository.Id, id));
+        using var writer = PackWriter.Create(repository.Paths.Packs, new PackHeader(repository.Id, id, repository.Protection is not null), repository.Protection);
         options.Step("created");
         var moved = new List<PackId>();
         foreach (var candidate in batch)
@@ -152,7 +152,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
     /// <summary>Copies sections as they are, once they were checked. A pack with a section that does not hold stays, for 'verify' to tell of.</summary>
     private static bool TryCopy(PackFiles files, Candidate candidate, PackWriter writer)
     {
-        using var buffers = new NativeBufferPool(SectionHead.MaxSectionLength, 2);
+        using var buffers = new NativeBufferPool(PackFile.SectionBufferLength, 2);
         using var stored = buffers.Rent();
         using var decoded = buffers.Rent();
         try

@@ -7,18 +7,30 @@ namespace Cutpoint.Repository;
 /// <summary>Reads a pack with positioned reads. Safe for concurrent use.</summary>
 internal sealed class PackFile : IDisposable
 {
-    private readonly SafeFileHandle _handle;
+    /// <summary>Octets that hold any section as it is in a pack.</summary>
+    public const int SectionBufferLength = SectionHead.MaxSectionLength + SealedValue.MaxOverhead;
 
-    private PackFile(string path, PackId id, SafeFileHandle handle)
+    /// <summary>Octets that hold the head of any section as it is in a pack.</summary>
+    public const int HeadBufferLength = SectionHead.MaxLength + SealedValue.MaxOverhead;
+
+    private readonly SafeFileHandle _handle;
+    private readonly PackProtection? _protection;
+    private volatile PackCipher? _cipher;
+
+    private PackFile(string path, PackId id, SafeFileHandle handle, PackProtection? protection)
     {
         Path = path;
         Id = id;
         _handle = handle;
+        _protection = protection;
     }
 
     public string Path { get; }
 
     public PackId Id { get; }
+
+    /// <summary>True when every value but the header is encrypted.</summary>
+    public bool IsSealed => _protection is not null;
 
     public long Length
     {
@@ -35,12 +47,12 @@ internal sealed class PackFile : IDisposable
         }
     }
 
-    public static PackFile Open(string directory, PackId id)
+    public static PackFile Open(string directory, PackId id, PackProtection? protection)
     {
         var path = System.IO.Path.Combine(directory, id.FileName);
         try
         {
-            return new PackFile(path, id, File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+            return new PackFile(path, id, File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), protection);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {
@@ -92,43 +104,79 @@ internal sealed class PackFile : IDisposable
         return header;
     }
 
-    /// <summary>Reads a value whole. For those that are small or needed whole.</summary>
-    public byte[] ReadValue(long offset, long length)
+    /// <summary>Reads a value whole, in the clear. For those that are small or needed whole.</summary>
+    public ReadOnlySpan<byte> ReadValue(long offset, long length)
     {
         if (length > PackFormat.MaxValueLength) throw PackFormat.Damaged(offset, $"a value of {length} octets");
         if (length > Length - offset) throw PackFormat.Damaged(offset, "the pack ends inside a value");
-        var value = GC.AllocateUninitializedArray<byte>((int)length);
+        return ReadValue(offset, GC.AllocateUninitializedArray<byte>((int)length));
+    }
+
+    /// <summary>Reads a value whole, in the clear.</summary>
+    /// <param name="offset">Where it starts.</param>
+    /// <param name="value">As long as the value; overwritten.</param>
+    /// <returns>The value; a part of <paramref name="value"/>, shorter when it was encrypted.</returns>
+    public ReadOnlySpan<byte> ReadValue(long offset, Span<byte> value)
+    {
         ReadExactly(value, offset);
-        return value;
+        if (!CheckSealed(value, offset)) return value;
+        var parts = SealedValue.Parse(value, value.Length, offset);
+        return parts.Open(CipherOf(value[parts.Salt]), offset, value);
     }
 
     /// <summary>Reads a section and its head.</summary>
     /// <param name="section">Where it is.</param>
-    /// <param name="destination">At least <see cref="SectionHead.MaxSectionLength"/> octets.</param>
+    /// <param name="destination">At least <see cref="SectionBufferLength"/> octets.</param>
     /// <param name="value">The section's value: a part of the destination.</param>
     public SectionHead ReadSection(SectionRef section, Span<byte> destination, out ReadOnlySpan<byte> value)
     {
-        if (section.Length is <= 0 or > SectionHead.MaxSectionLength)
-            throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
-        var octets = destination[..section.Length];
-        ReadExactly(octets, section.Offset);
-        value = octets;
-        return Checked(SectionHead.Read(octets, section.Length, section.Offset), section);
+        CheckLength(section);
+        value = ReadValue(section.Offset, destination[..section.Length]);
+        return Checked(SectionHead.Read(value, value.Length, section.Offset), section);
     }
 
     /// <summary>Reads the head of a section only: masks and page hashes.</summary>
-    public SectionHead ReadSectionHead(SectionRef section, Span<byte> destination, out ReadOnlySpan<byte> value)
+    /// <param name="section">Where it is.</param>
+    /// <param name="destination">At least <see cref="HeadBufferLength"/> octets; the head is at its start.</param>
+    public SectionHead ReadSectionHead(SectionRef section, Span<byte> destination)
     {
-        if (section.Length is <= 0 or > SectionHead.MaxSectionLength)
-            throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
+        CheckLength(section);
         if (section.Length > Length - section.Offset) throw PackFormat.Damaged(section.Offset, "the pack ends inside the section");
-        var octets = destination[..Math.Min(section.Length, SectionHead.MaxLength)];
+        var octets = destination[..Math.Min(section.Length, HeadBufferLength)];
         ReadExactly(octets, section.Offset);
-        value = octets;
-        return Checked(SectionHead.Read(octets, section.Length, section.Offset), section);
+        if (!CheckSealed(octets, section.Offset)) return Checked(SectionHead.Read(octets, section.Length, section.Offset), section);
+        var parts = SealedValue.Parse(octets, section.Length, section.Offset);
+        if (parts.Head.End.Value > octets.Length) throw PackFormat.Damaged(section.Offset, "no head of a section is that long");
+        var head = parts.OpenHead(CipherOf(octets[parts.Salt]), section.Offset, octets);
+        head.CopyTo(destination);
+        return Checked(SectionHead.Read(destination[..head.Length], parts.PlainLength, section.Offset), section);
     }
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _cipher?.Dispose();
+    }
+
+    private static void CheckLength(SectionRef section)
+    {
+        if (section.Length is <= 0 or > SectionBufferLength) throw PackFormat.Damaged(section.Offset, $"a section of {section.Length} octets");
+    }
+
+    /// <summary>True for a value that is encrypted. In an encrypted repository only headers are not: what else lies there in the clear was put there by somebody without the key.</summary>
+    private bool CheckSealed(ReadOnlySpan<byte> value, long offset)
+    {
+        var tag = PackFormat.TagOf(value, offset);
+        if (tag == PackFormat.SealedTag) return IsSealed ? true : throw PackFormat.Damaged(offset, "the value is encrypted, its repository is not");
+        return !IsSealed || (offset == 0 && tag == PackFormat.HeaderTag) ? false : throw PackFormat.Damaged(offset, "the value is not encrypted, its repository is");
+    }
+
+    private PackCipher CipherOf(ReadOnlySpan<byte> salt)
+    {
+        // A pack has one writer, two when its first one died; whoever is given a cipher that another takes the place of goes on with it.
+        if (_cipher is { } cipher && salt.SequenceEqual(cipher.Salt)) return cipher;
+        return _cipher = _protection!.Open(Id, salt);
+    }
 
     private static SectionHead Checked(SectionHead head, SectionRef section) =>
         head.Identity == section.Identity ? head : throw PackFormat.Damaged(section.Offset, "another section is stored here");

@@ -4,7 +4,9 @@ namespace Cutpoint.Repository;
 
 /// <summary>The packs of a repository, opened when first read. Keeps at most so many open that no limit of a process is near. Safe for
 /// concurrent use.</summary>
-internal sealed class PackFiles(string directory) : IDisposable
+/// <param name="directory">Where they are.</param>
+/// <param name="protection">What opens those of an encrypted repository; null in one that is not.</param>
+internal sealed class PackFiles(string directory, PackProtection? protection) : IDisposable
 {
     private const int MaxOpen = 256;
 
@@ -38,7 +40,7 @@ internal sealed class PackFiles(string directory) : IDisposable
         {
             isKept = true;
             if (_open.TryGetValue(id, out var file)) return file;
-            file = PackFile.Open(directory, id);
+            file = PackFile.Open(directory, id, protection);
             isKept = _open.Count < MaxOpen && _open.TryAdd(id, file);
             return file;
         }

@@ -29,6 +29,9 @@ internal static class PackFormat
 
     public static BerTag PlacementTag => BerTag.Application(6);
 
+    /// <summary>Any of the others, encrypted.</summary>
+    public static BerTag SealedTag => BerTag.Application(7);
+
     /// <summary>Opens a value that ends in its digest.</summary>
     /// <param name="value">The value, whole.</param>
     /// <param name="tag">The tag it must have.</param>
@@ -47,6 +50,12 @@ internal static class PackFormat
         if (digest != new Digest(value[(digestStart + 2)..])) throw Damaged(offset, "the digest of the value does not hold");
         return fields;
     }
+
+    /// <summary>What a value is.</summary>
+    /// <param name="value">The value from its first octet.</param>
+    /// <param name="offset">Where it starts in the pack.</param>
+    public static BerTag TagOf(ReadOnlySpan<byte> value, long offset) =>
+        BerHeader.TryRead(value, out var header, offset) ? header.Tag : throw Damaged(offset, "no value starts here");
 
     /// <summary>Leaves room for the digest at the end of a value. Called before any other field is written.</summary>
     public static void ReserveDigest(ref BackwardWriter writer)

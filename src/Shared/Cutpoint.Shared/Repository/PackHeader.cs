@@ -6,19 +6,20 @@ namespace Cutpoint.Repository;
 /// <summary>The first value of a pack.</summary>
 /// <param name="Repository">The repository it belongs to.</param>
 /// <param name="Pack">Its name.</param>
-internal sealed record PackHeader(Ulid Repository, PackId Pack)
+/// <param name="IsSealed">True when all that follows is encrypted.</param>
+internal sealed record PackHeader(Ulid Repository, PackId Pack, bool IsSealed = false)
 {
     /// <summary>No header is longer.</summary>
     public const int MaxLength = 256;
 
-    /// <summary>Sections are not encrypted. Other numbers are for versions that do.</summary>
     private const int PlainProtection = 0;
+    private const int SealedProtection = 1;
 
     public byte[] Write()
     {
         var writer = new BackwardWriter(new byte[MaxLength]);
         PackFormat.ReserveDigest(ref writer);
-        writer.Integer(PlainProtection);
+        writer.Integer((ulong)(IsSealed ? SealedProtection : PlainProtection));
         writer.Integer((ulong)Pack.Number);
         WriteUlid(ref writer, Pack.Job);
         WriteUlid(ref writer, Repository);
@@ -36,10 +37,18 @@ internal sealed record PackHeader(Ulid Repository, PackId Pack)
         var repository = ReadUlid(ref fields, "repository");
         var job = ReadUlid(ref fields, "job");
         var number = (int)fields.ReadUnsigned("number", PackId.MaxNumber);
-        if (fields.ReadUnsigned("protection") != PlainProtection)
+        var protection = fields.ReadUnsigned("protection");
+        if (protection > SealedProtection)
             throw new SnapshotException(
-                ErrorCode.Incompatible, "the pack is encrypted, which this program does not know", "use a newer version of Cutpoint");
-        return new PackHeader(repository, new PackId(job, number));
+                ErrorCode.Incompatible, "the pack is encrypted in a way this program does not know", "use a newer version of Cutpoint");
+        return new PackHeader(repository, new PackId(job, number), protection == SealedProtection);
+    }
+
+    /// <summary>Refuses a pack that is encrypted when its repository is not, and the other way round: somebody put it there.</summary>
+    public void CheckProtection(PackFile file)
+    {
+        if (IsSealed != file.IsSealed)
+            throw PackFormat.Damaged(0, IsSealed ? "the pack is encrypted, its repository is not" : "the pack is not encrypted, its repository is");
     }
 
     public static void WriteUlid(ref BackwardWriter writer, Ulid ulid)

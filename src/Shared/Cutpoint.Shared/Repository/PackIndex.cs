@@ -60,9 +60,9 @@ internal static class PackIndex
         return listed;
     }
 
-    /// <summary>The length of the index value, from the last octets of a pack; 0 when no index ends there.</summary>
+    /// <summary>The length of the index value, from the last octets of a pack: those from the element with its length on; 0 when no index ends there.</summary>
     public static long LengthFromTrailer(ReadOnlySpan<byte> trailer) =>
-        trailer.Length == TrailerLength && trailer[0] == 0x04 && trailer[1] == sizeof(long)
+        trailer.Length >= LengthElementLength && trailer[0] == 0x04 && trailer[1] == sizeof(long)
             ? BinaryPrimitives.ReadInt64BigEndian(trailer[2..])
             : 0;
 }

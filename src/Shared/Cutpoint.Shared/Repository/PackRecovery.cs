@@ -32,6 +32,7 @@ internal sealed class PackRecovery(Ulid repository)
             if (start > PackHeader.MaxLength) throw PackFormat.Damaged(0, "no header of a pack is that long");
             var found = PackHeader.Read(file.ReadValue(0, start));
             if (found.Repository != repository) return null;
+            found.CheckProtection(file);
             if (found.Pack != file.Id) damages.Add($"the header names another pack, {found.Pack}");
         }
         catch (MalformedInputException error)
@@ -47,7 +48,7 @@ internal sealed class PackRecovery(Ulid repository)
     public static List<PackEntry>? ReadIndex(PackFile file, long length)
     {
         if (length < PackIndex.TrailerLength) return null;
-        Span<byte> trailer = stackalloc byte[PackIndex.TrailerLength];
+        Span<byte> trailer = stackalloc byte[file.IsSealed ? SealedValue.TrailerLength : PackIndex.TrailerLength];
         try
         {
             file.ReadExactly(trailer, length - trailer.Length);
@@ -91,19 +92,19 @@ internal sealed class PackRecovery(Ulid repository)
     private static PackEntry ReadEntry(PackFile file, long offset, long length)
     {
         var header = file.ReadHeader(offset, length)!.Value;
-        var tag = header.Tag;
-        if (tag == PackFormat.SectionTag && header.TotalLength > SectionHead.MaxSectionLength)
+        if (header.Tag == PackFormat.SectionTag && header.TotalLength > SectionHead.MaxSectionLength)
             throw PackFormat.Damaged(offset, $"a section of {header.TotalLength} octets");
         var value = file.ReadValue(offset, header.TotalLength);
+        var tag = PackFormat.TagOf(value, offset);
         if (tag != PackFormat.SectionTag)
         {
             PackFormat.Open(value, tag, offset, out var digest);
-            return new PackEntry(tag, digest, offset, value.Length);
+            return new PackEntry(tag, digest, offset, (int)header.TotalLength);
         }
         var head = SectionHead.Read(value, value.Length, offset);
-        if (Xxh3.Hash(value.AsSpan(head.Payload)) != head.PayloadHash)
+        if (Xxh3.Hash(value[head.Payload]) != head.PayloadHash)
             throw PackFormat.Damaged(offset, "the hash of the section's payload does not hold");
-        return new PackEntry(tag, head.Identity, offset, value.Length);
+        return new PackEntry(tag, head.Identity, offset, (int)header.TotalLength);
     }
 
     /// <summary>Where the next value starts whose digest holds, or the end of the pack.</summary>
@@ -115,8 +116,8 @@ internal sealed class PackRecovery(Ulid repository)
             var window = _window.AsSpan(0, file.Read(_window, at));
             for (var index = 0; index < window.Length; index++)
             {
-                // The identifier octets of the six kinds of values; most other octets are passed over here.
-                if (window[index] is >= 0x61 and <= 0x66 && Holds(file, at + index, length)) return at + index;
+                // The identifier octets of the seven kinds of values; most other octets are passed over here.
+                if (window[index] is >= 0x61 and <= 0x67 && Holds(file, at + index, length)) return at + index;
             }
         }
         return length;
@@ -130,8 +131,8 @@ internal sealed class PackRecovery(Ulid repository)
             Span<byte> start = stackalloc byte[BerHeader.MaxLength + 3];
             start = start[..file.Read(start, offset)];
             if (!BerHeader.TryRead(start, out var header) || header.IsIndefinite || header.TotalLength > length - offset) return false;
-            ReadOnlySpan<byte> version = [0x02, 0x01, PackFormat.Version];
-            if (!start[header.HeaderLength..].StartsWith(version)) return false;
+            ReadOnlySpan<byte> first = header.Tag == PackFormat.SealedTag ? [0x04, PackCipher.SaltLength] : [0x02, 0x01, PackFormat.Version];
+            if (!start[header.HeaderLength..].StartsWith(first)) return false;
             ReadEntry(file, offset, length);
             return true;
         }

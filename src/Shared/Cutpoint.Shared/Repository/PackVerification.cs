@@ -10,7 +10,7 @@ namespace Cutpoint.Repository;
 /// read; of the others only that they are where the catalog says.
 /// </summary>
 internal sealed class PackVerification(
-    Ulid repository, PageHasher hasher, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength, VerifySample? sample)
+    Ulid repository, PageHasher hasher, SectionIdentity identity, PackFile file, IReadOnlyList<PackEntry> known, long expectedLength, VerifySample? sample)
 {
     private readonly Lock _gate = new();
     private readonly List<(long Offset, string Reason)> _damages = [];
@@ -32,7 +32,7 @@ internal sealed class PackVerification(
         var values = Frame(length);
         var entries = new PackEntry?[values.Count];
         var spared = Spare(values, entries);
-        using var buffers = new NativeBufferPool(SectionHead.MaxSectionLength, Environment.ProcessorCount * 2);
+        using var buffers = new NativeBufferPool(PackFile.SectionBufferLength, Environment.ProcessorCount * 2);
         Parallel.For(
             0,
             values.Count,
@@ -91,34 +91,36 @@ internal sealed class PackVerification(
     {
         try
         {
-            var header = file.ReadHeader(offset, offset + length)!.Value;
-            if ((offset == 0) != (header.Tag == PackFormat.HeaderTag)) throw PackFormat.Damaged(offset, $"{header.Tag} in the wrong place");
-            if (header.Tag == PackFormat.SectionTag) return CheckSection(offset, length, buffers);
-            var value = file.ReadValue(offset, length);
-            PackFormat.Open(value, header.Tag, offset, out var digest);
-            if (header.Tag == PackFormat.HeaderTag)
+            using var stored = buffers.Rent();
+            var value = length <= PackFile.SectionBufferLength ? file.ReadValue(offset, stored.Span[..(int)length]) : file.ReadValue(offset, length);
+            var tag = PackFormat.TagOf(value, offset);
+            if ((offset == 0) != (tag == PackFormat.HeaderTag)) throw PackFormat.Damaged(offset, $"{tag} in the wrong place");
+            if (tag == PackFormat.SectionTag) return new PackEntry(tag, CheckSection(value, offset, buffers), offset, (int)length);
+            PackFormat.Open(value, tag, offset, out var digest);
+            if (tag == PackFormat.HeaderTag)
             {
                 var found = PackHeader.Read(value);
+                found.CheckProtection(file);
                 if (found.Repository != repository || found.Pack != file.Id)
                     throw PackFormat.Damaged(offset, $"the header names another pack, {found.Pack}");
             }
-            else if (header.Tag == PackFormat.ManifestTag)
+            else if (tag == PackFormat.ManifestTag)
             {
                 ManifestFormat.Read(value, offset);
             }
-            else if (header.Tag == PackFormat.CommitTag)
+            else if (tag == PackFormat.CommitTag)
             {
                 CommitFormat.Read(value, offset, out _);
             }
-            else if (header.Tag == PackFormat.PlacementTag)
+            else if (tag == PackFormat.PlacementTag)
             {
                 PlacementFormat.Read(value, offset);
             }
-            else if (header.Tag != PackFormat.IndexTag)
+            else if (tag != PackFormat.IndexTag)
             {
-                throw PackFormat.Damaged(offset, $"{header.Tag}, which is no value of a pack");
+                throw PackFormat.Damaged(offset, $"{tag}, which is no value of a pack");
             }
-            return new PackEntry(header.Tag, digest, offset, value.Length);
+            return new PackEntry(tag, digest, offset, (int)length);
         }
         catch (MalformedInputException error)
         {
@@ -132,24 +134,21 @@ internal sealed class PackVerification(
         }
     }
 
-    private PackEntry CheckSection(long offset, long length, NativeBufferPool buffers)
+    private Digest CheckSection(ReadOnlySpan<byte> value, long offset, NativeBufferPool buffers)
     {
-        if (length > SectionHead.MaxSectionLength) throw PackFormat.Damaged(offset, $"a section of {length} octets");
-        using var stored = buffers.Rent();
+        if (value.Length > SectionHead.MaxSectionLength) throw PackFormat.Damaged(offset, $"a section of {value.Length} octets");
         using var decoded = buffers.Rent();
-        var value = stored.Span[..(int)length];
-        file.ReadExactly(value, offset);
         var head = SectionHead.Read(value, value.Length, offset);
         var content = decoded.Span[..head.RawLength];
         SectionReader.Decode(head, value, offset, content);
-        if (SectionEncoder.Identify(head.KindAndMasks(stackalloc byte[SectionHead.MaxKindAndMasksLength]), content) != head.Identity)
+        if (identity.Of(head.KindAndMasks(stackalloc byte[SectionHead.MaxKindAndMasksLength]), content) != head.Identity)
             throw PackFormat.Damaged(offset, "the content of the section is not what its identity says");
         for (var page = 0; page < head.RawLength / Paging.PageSize && head.Kind == SectionKind.Pages; page++)
         {
             if (hasher.Hash(content.Slice(page * Paging.PageSize, Paging.PageSize)) != head.Hash(value, page))
                 throw PackFormat.Damaged(offset, $"the hash of page {page} of the section does not hold");
         }
-        return new PackEntry(PackFormat.SectionTag, head.Identity, offset, value.Length);
+        return head.Identity;
     }
 
     private void CheckIndex(PackEntry?[] entries)

@@ -13,14 +13,19 @@ internal sealed class PackWriter : IDisposable
     private const int WritebackInterval = 8 << 20;
 
     private readonly FileStream _file;
+    private readonly PackProtection? _protection;
+    private readonly PackCipher? _cipher;
     private readonly List<PackEntry> _entries = [];
+    private bool _isBroken;
     private long _writtenBack;
     private bool _isNameDurable;
 
-    private PackWriter(PackId id, FileStream file)
+    private PackWriter(PackId id, FileStream file, PackProtection? protection)
     {
         Id = id;
         _file = file;
+        _protection = protection;
+        _cipher = protection?.Create(id);
     }
 
     public string Path => _file.Name;
@@ -35,7 +40,7 @@ internal sealed class PackWriter : IDisposable
 
     private SafeFileHandle Handle => _file.SafeFileHandle;
 
-    public static PackWriter Create(string directory, PackHeader header)
+    public static PackWriter Create(string directory, PackHeader header, PackProtection? protection)
     {
         var path = System.IO.Path.Combine(directory, header.Pack.FileName);
         FileStream file;
@@ -47,10 +52,10 @@ internal sealed class PackWriter : IDisposable
         {
             throw StorageError.Translate(error, path, "create");
         }
-        var writer = new PackWriter(header.Pack, file);
+        var writer = new PackWriter(header.Pack, file, protection);
         try
         {
-            writer.Append(header.Write());
+            writer.Write(header.Write());
             return writer;
         }
         catch
@@ -61,13 +66,13 @@ internal sealed class PackWriter : IDisposable
     }
 
     /// <summary>Opens the pack of an interrupted job, and cuts what follows its last good value.</summary>
-    public static PackWriter Reopen(string directory, RecoveredPack pack)
+    public static PackWriter Reopen(string directory, RecoveredPack pack, PackProtection? protection)
     {
         var path = System.IO.Path.Combine(directory, pack.Id.FileName);
         try
         {
             var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
-            var writer = new PackWriter(pack.Id, file) { Length = pack.GoodLength };
+            var writer = new PackWriter(pack.Id, file, protection) { Length = pack.GoodLength };
             writer._entries.AddRange(pack.Entries);
             if (pack.GoodLength < pack.Length) RandomAccess.SetLength(writer.Handle, pack.GoodLength);
             return writer;
@@ -84,15 +89,40 @@ internal sealed class PackWriter : IDisposable
     /// <param name="value">The value.</param>
     public PackEntry Append(BerTag tag, Digest digest, ReadOnlySpan<byte> value)
     {
-        var entry = new PackEntry(tag, digest, Append(value), value.Length);
+        var offset = Length;
+        Append(value, tag == PackFormat.SectionTag && _cipher is not null ? SectionHead.PayloadStart(value) : value.Length);
+        var entry = new PackEntry(tag, digest, offset, (int)(Length - offset));
         _entries.Add(entry);
         return entry;
     }
 
     /// <summary>Appends the index: the pack is finished, though not yet durable.</summary>
-    public void Finish() => Append(PackIndex.Write(_entries));
+    public void Finish()
+    {
+        var index = PackIndex.Write(_entries);
+        Append(index, index.Length);
+    }
 
-    private long Append(ReadOnlySpan<byte> value)
+    /// <summary>Appends a value, encrypted where the repository is.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="headLength">Octets of it that can be read without the rest.</param>
+    private void Append(ReadOnlySpan<byte> value, int headLength)
+    {
+        if (_cipher is null)
+        {
+            Write(value);
+            return;
+        }
+        // What was begun at this offset may be on the disk; nothing else is ever encrypted for the same place with the same key.
+        if (_isBroken) throw new SnapshotException(ErrorCode.Failed, $"{Path} can no longer be written", "resume the job, or take the checkpoint again");
+        _isBroken = true;
+        using var buffer = value.Length <= SectionHead.MaxSectionLength ? _protection!.RentBuffer() : null;
+        var room = buffer is null ? new byte[value.Length + SealedValue.MaxOverhead] : buffer.Span;
+        Write(room[..SealedValue.Write(_cipher, Length, value[..headLength], value[headLength..], room)]);
+        _isBroken = false;
+    }
+
+    private void Write(ReadOnlySpan<byte> value)
     {
         var offset = Length;
         try
@@ -109,7 +139,6 @@ internal sealed class PackWriter : IDisposable
             PosixFile.StartWritingBack(Handle, _writtenBack, Length - _writtenBack);
             _writtenBack = Length;
         }
-        return offset;
     }
 
     /// <summary>Returns when everything appended so far is durable, and the pack's name too.</summary>
@@ -128,5 +157,9 @@ internal sealed class PackWriter : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file.Dispose();
+        _cipher?.Dispose();
+    }
 }

@@ -6,7 +6,7 @@ namespace Cutpoint.Repository;
 /// <summary>Reads the page hashes that are stored with sections; payloads are not read. One caller at a time.</summary>
 internal sealed class PageHashReader(SectionReader reader)
 {
-    private readonly byte[] _head = new byte[SectionHead.MaxLength];
+    private readonly byte[] _head = new byte[PackFile.HeadBufferLength];
     private readonly UInt128[] _hashes = new UInt128[Paging.PagesPerExtent];
 
     /// <summary>Hands out the hashes of the pages in a section that a manifest names.</summary>

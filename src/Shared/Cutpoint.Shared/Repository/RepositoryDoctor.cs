@@ -1,7 +1,12 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Looks at everything but the contents of packs, and changes nothing.</summary>
-internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, Catalog catalog, TimeProvider time)
+/// <param name="paths">Where things are.</param>
+/// <param name="repository">The repository.</param>
+/// <param name="catalog">The catalog; null when the repository is encrypted and there is no key.</param>
+/// <param name="protection">What opens the packs of an encrypted repository.</param>
+/// <param name="time">The clock.</param>
+internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, Catalog? catalog, PackProtection? protection, TimeProvider time)
 {
     private const UnixFileMode Others = ~(PosixFile.DirectoryMode | UnixFileMode.SetGroup);
 
@@ -9,14 +14,20 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
 
     public IReadOnlyList<DoctorFinding> Run(CancellationToken cancellation)
     {
-        foreach (var line in catalog.Check())
-            Add(DoctorSeverity.Damage, $"the catalog is damaged: {line}", "rebuild it from the packs with 'cutpoint repair'");
         CheckModes();
         CheckJobs();
         CheckLocks();
         cancellation.ThrowIfCancellationRequested();
-        CheckPacks(cancellation);
-        CheckMarks();
+        if (catalog is null)
+        {
+            Add(DoctorSeverity.Note, $"{paths.Root} is encrypted and no key was given: only its structure was looked at", "give the key to see the rest");
+            _findings.AddRange(new SealedStructure(paths, repository).Examine(cancellation));
+            return _findings;
+        }
+        foreach (var line in catalog.Check())
+            Add(DoctorSeverity.Damage, $"the catalog is damaged: {line}", "rebuild it from the packs with 'cutpoint repair'");
+        CheckPacks(catalog, cancellation);
+        CheckMarks(catalog);
         return _findings;
     }
 
@@ -52,7 +63,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
         }
     }
 
-    private void CheckPacks(CancellationToken cancellation)
+    private void CheckPacks(Catalog catalog, CancellationToken cancellation)
     {
         var listing = PackListing.Read(paths.Packs);
         foreach (var name in listing.Strangers) Add(DoctorSeverity.Note, $"{Path.Combine(paths.Packs, name)} is no pack", "move it away");
@@ -89,7 +100,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
 
     private string State(PackRecovery recovery, PackId id, CancellationToken cancellation)
     {
-        using var file = PackFile.Open(paths.Packs, id);
+        using var file = PackFile.Open(paths.Packs, id, protection);
         return recovery.Read(file, cancellation) switch
         {
             null => "; it belongs to another repository",
@@ -99,7 +110,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
         };
     }
 
-    private void CheckMarks()
+    private void CheckMarks(Catalog catalog)
     {
         if (!Directory.Exists(paths.Forgotten)) return;
         var listed = catalog.List().Select(checkpoint => checkpoint.Id).ToHashSet();

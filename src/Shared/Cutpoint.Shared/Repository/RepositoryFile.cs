@@ -6,27 +6,77 @@ using Cutpoint.Compression;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// The file <c>repository</c>: what a repository is for its life. Four lines: <c>cutpoint repository VERSION</c>, <c>id ULID</c>,
-/// <c>secret BASE64</c>, and <c>xxh3</c> with the XXH3-128 of the lines before in hexadecimal. Every start of the program reads it, so it is
-/// simpler than JSON.
+/// The file <c>repository</c>: what a repository is for its life. Lines: <c>cutpoint repository VERSION</c>, <c>id ULID</c>,
+/// <c>secret BASE64</c>, and <c>xxh3</c> with the XXH3-128 of the lines before in hexadecimal. Version 2 is that of encrypted ones: in place of the secret, which
+/// follows from the data key, it has a line for each <see cref="KeySlot"/>, and <c>mac</c> with the HMAC-SHA-256 of the lines before. Every start of the program
+/// reads it, so it is simpler than JSON.
 /// </summary>
-internal sealed record RepositoryFile(Ulid RepositoryId, byte[] HashSecret)
+/// <param name="RepositoryId">The repository.</param>
+/// <param name="HashSecret">The secret of the page hashes; none when the repository is encrypted.</param>
+/// <param name="Keys">The secrets that open it; none when it is not encrypted.</param>
+internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IReadOnlyList<KeySlot> Keys)
 {
     public const string Name = "repository";
-    public const int Version = 1;
 
+    private const int PlainVersion = 1;
+    private const int SealedVersion = 2;
     private const string FirstWords = "cutpoint repository ";
+    private const string MacWord = "mac ";
     private const string LastWord = "xxh3 ";
-    private const int MaxLength = 4096;
+    private const int MaxLength = 16384;
+    private const int MaxKeys = 32;
+
+    public bool IsSealed => HashSecret is null;
+
+    /// <summary>What the file says in front of its code, and the code; empty in a repository that is not encrypted.</summary>
+    private (string Lines, byte[] Code) Signed { get; init; } = ("", []);
 
     public static RepositoryFile Create(TimeProvider time) =>
-        new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength));
+        new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength), []);
 
-    public byte[] Write()
+    public static RepositoryFile CreateSealed(TimeProvider time, string name, RepositoryKey key, out DataKey dataKey)
     {
-        var lines = $"{FirstWords}{Version}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret)}\n";
+        var id = Ulid.Create(time);
+        dataKey = DataKey.Create(id);
+        return new RepositoryFile(id, null, [KeySlot.Create(id, name, key, dataKey)]);
+    }
+
+    /// <summary>The data key of an encrypted repository, null for another one.</summary>
+    /// <exception cref="SnapshotException">The key is missing, wrong, or of no use here (<see cref="ErrorCode.NotAuthorised"/>), or somebody without it has changed the file
+    /// (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    public DataKey? Unlock(RepositoryLocation location)
+    {
+        if (!IsSealed)
+        {
+            // Whoever has a key counts on encryption: a repository that was put in the place of theirs must not get their guests in the clear.
+            return location.Key is null ? null : throw Refused($"the repository {location} is not encrypted, but a key was given", "leave the key out if it need not be");
+        }
+        if (location.Key is not { } key)
+            throw Refused($"the repository {location} is encrypted and no key was given", "give --key-file, --passphrase-file or --key-command");
+        var secret = key.Read();
+        foreach (var slot in Keys.Where(slot => slot.Kind == key.Kind))
+        {
+            if (slot.Open(RepositoryId, secret) is not { } dataKey) continue;
+            if (!CryptographicOperations.FixedTimeEquals(Code(dataKey, Signed.Lines), Signed.Code))
+                throw Damaged(Path.Combine(location.Directory, Name), "somebody without the key has changed it");
+            return dataKey;
+        }
+        throw Refused($"the repository {location} is not opened by {key.Name}", "give the key it was made with; 'cutpoint key ls' names those it knows");
+    }
+
+    public byte[] Write(DataKey? key)
+    {
+        var lines = key is null
+            ? $"{FirstWords}{PlainVersion}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret!)}\n"
+            : $"{FirstWords}{SealedVersion}\nid {RepositoryId}\n{string.Concat(Keys.Select(slot => slot.Write() + "\n"))}";
+        if (key is not null) lines += $"{MacWord}{Convert.ToHexStringLower(Code(key, lines))}\n";
         return Encoding.ASCII.GetBytes($"{lines}{LastWord}{Checksum(lines)}\n");
     }
+
+    /// <summary>The same repository with other keys.</summary>
+    public RepositoryFile With(IReadOnlyList<KeySlot> keys) => keys.Count <= MaxKeys
+        ? this with { Keys = keys }
+        : throw new SnapshotException(ErrorCode.Usage, $"a repository has at most {MaxKeys} keys", "remove one with 'cutpoint key remove'") { IsPreflight = true };
 
     public static RepositoryFile Read(string directory)
     {
@@ -61,20 +111,39 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[] HashSecret)
         {
             throw Damaged(path, "its first line is not that of a repository");
         }
-        if (version > Version)
+        if (version > SealedVersion)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {Version}",
+                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {SealedVersion}",
                 "use a newer version of Cutpoint");
         }
+        if (version == SealedVersion) return ParseSealed(path, text[..last], lines);
         var secret = new byte[PageHasher.SecretLength];
         if (lines.Length != 4 || !Ulid.TryParse(Value(lines[1], "id "), out var id)
             || !Convert.TryFromBase64Chars(Value(lines[2], "secret "), secret, out var length) || length != secret.Length)
         {
             throw Damaged(path, "a field is wrong");
         }
-        return new RepositoryFile(id, secret);
+        return new RepositoryFile(id, secret, []);
     }
+
+    private static RepositoryFile ParseSealed(string path, string text, string[] lines)
+    {
+        var slots = lines.Length is > 4 and <= 4 + MaxKeys ? Array.ConvertAll(lines[2..^2], KeySlot.Parse) : [];
+        var code = Value(lines[^2], MacWord);
+        if (slots.Length == 0 || slots.Contains(null) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
+            || code.Length != 2 * HMACSHA256.HashSizeInBytes || code.ContainsAnyExcept(HexDigits))
+        {
+            throw Damaged(path, "a field is wrong");
+        }
+        return new RepositoryFile(id, null, slots!) { Signed = (text[..text.LastIndexOf(MacWord, StringComparison.Ordinal)], Convert.FromHexString(code)) };
+    }
+
+    private static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
+
+    private static byte[] Code(DataKey key, string lines) => HMACSHA256.HashData(key.Derive("repository file"), Encoding.Latin1.GetBytes(lines));
+
+    private static SnapshotException Refused(string message, string advice) => new(ErrorCode.NotAuthorised, message, advice) { IsPreflight = true };
 
     private static ReadOnlySpan<char> Value(string line, string word) =>
         line.StartsWith(word, StringComparison.Ordinal) ? line.AsSpan(word.Length) : [];

@@ -1,6 +1,6 @@
 namespace Cutpoint.Repository;
 
-/// <summary>Where a repository is.</summary>
+/// <summary>Where a repository is, and what opens it.</summary>
 public sealed record RepositoryLocation
 {
     /// <summary>The environment variable that names the repository when the command line does not.</summary>
@@ -10,6 +10,9 @@ public sealed record RepositoryLocation
 
     /// <summary>Absolute path of the repository's directory.</summary>
     public string Directory { get; }
+
+    /// <summary>What opens it when it is encrypted, and seals it when it is created; null for one that is not.</summary>
+    public RepositoryKey? Key { get; init; }
 
     /// <summary>The repository of users who name none: <c>$CUTPOINT_REPOSITORY</c>, else <c>~/.local/share/cutpoint</c>.</summary>
     public static RepositoryLocation Default

@@ -1,11 +1,13 @@
 namespace Cutpoint.Repository;
 
 /// <summary>Where things are in the directory of a repository.</summary>
-internal sealed record RepositoryPaths(string Root)
+/// <param name="Root">The directory.</param>
+/// <param name="IsSealed">True when the repository is encrypted.</param>
+internal sealed record RepositoryPaths(string Root, bool IsSealed)
 {
     public string File => Path.Combine(Root, RepositoryFile.Name);
 
-    public string Catalog => Path.Combine(Root, Repository.Catalog.FileName);
+    public string Catalog => Path.Combine(Root, IsSealed ? SealedCatalogFile.Name : Repository.Catalog.FileName);
 
     public string Packs => Path.Combine(Root, "packs");
 
@@ -23,6 +25,9 @@ internal sealed record RepositoryPaths(string Root)
 
     /// <summary>Held alone by a collection of garbage.</summary>
     public string CollectionLock => Path.Combine(Root, "gc.lock");
+
+    /// <summary>Held alone while the keys of an encrypted repository are changed.</summary>
+    public string KeyLock => Path.Combine(Root, "key.lock");
 
     public void CreateAll()
     {

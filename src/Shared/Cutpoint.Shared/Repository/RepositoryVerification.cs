@@ -5,7 +5,7 @@ internal sealed class RepositoryVerification(
     DirectoryRepository repository, VerifyOptions options, IProgress<VerifyProgress>? progress) : IDisposable
 {
     private readonly List<VerifyFinding> _findings = [];
-    private readonly PackFiles _files = new(repository.Paths.Packs);
+    private readonly PackFiles _files = repository.OpenPacks();
 
     /// <summary>Damaged places by pack, each with the parts it hits.</summary>
     private readonly Dictionary<PackId, List<Damage>> _damages = [];
@@ -53,8 +53,8 @@ internal sealed class RepositoryVerification(
         var known = repository.Catalog.Entries(id);
         try
         {
-            using var file = PackFile.Open(repository.Paths.Packs, id);
-            var verification = new PackVerification(repository.Id, repository.Hasher, file, known, length, options.Sample);
+            using var file = PackFile.Open(repository.Paths.Packs, id, repository.Protection);
+            var verification = new PackVerification(repository.Id, repository.Hasher, repository.Identity, file, known, length, options.Sample);
             verification.Run(new Counter(this), cancellation);
             if (verification.Damages.Count > 0)
                 _damages[id] = [.. verification.Damages.Select(damage => new Damage(damage.Offset, damage.Reason))];
@@ -144,7 +144,7 @@ internal sealed class RepositoryVerification(
                     section => (Section: section, Part: $"device {device.Unit}")))
             .ToLookup(state => state.Section, state => state.Part);
         using var reader = new SectionReader(_files);
-        var octets = new byte[SectionHead.MaxLength];
+        var octets = new byte[PackFile.HeadBufferLength];
         var uses = new SectionUses(manifest.Maps, places);
         for (var section = 0; section < places.Length; section++)
         {

@@ -14,14 +14,17 @@ public sealed class SectionEncoder : IDisposable
     private readonly CodecKind _kind;
     private readonly IBlockCodec _codec;
     private readonly Func<Digest, SectionRef?>? _known;
+    private readonly SectionIdentity _identity;
     private readonly NativeBufferPool _buffers;
 
     /// <summary>Creates an encoder.</summary>
     /// <param name="codec">How payloads are compressed.</param>
     /// <param name="known">Says where a section of that identity is stored already, or null; called concurrently.</param>
     /// <param name="retained">How many idle buffers of 4 MiB are kept.</param>
-    public SectionEncoder(Codec codec, Func<Digest, SectionRef?>? known = null, int retained = 8)
+    /// <param name="identity">How the repository identifies sections; null as one in the clear does.</param>
+    public SectionEncoder(Codec codec, Func<Digest, SectionRef?>? known = null, int retained = 8, SectionIdentity? identity = null)
     {
+        _identity = identity ?? SectionIdentity.Plain;
         _kind = codec.Kind;
         _codec = codec.CreateSectionCodec();
         _known = known;
@@ -92,13 +95,11 @@ public sealed class SectionEncoder : IDisposable
     /// <summary>Frees idle buffers; those that are out are freed when they come back.</summary>
     public void Dispose() => _buffers.Dispose();
 
-    internal static Digest Identify(ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content) => Sha256.Of(kindAndMasks, content);
-
     private EncodedSection Encode(
         SectionKind kind, ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block,
         ReadOnlySpan<ExtentPages> extents)
     {
-        var identity = Identify(kindAndMasks, content);
+        var identity = _identity.Of(kindAndMasks, content);
         if (_known?.Invoke(identity) is { } existing)
             return new EncodedSection(kind, identity, content.Length, block, extents) { Existing = existing };
         var buffer = _buffers.Rent();

@@ -165,6 +165,21 @@ internal readonly struct SectionHead
             kind, codec, rawLength, identity, maskCount, masks, (hashesEnd - hashOctets.Length)..hashesEnd, payloadHash, payloadAt..length);
     }
 
+    /// <summary>Where the payload starts in a value this program has made or checked.</summary>
+    public static int PayloadStart(ReadOnlySpan<byte> value)
+    {
+        const int FieldsBeforePayload = 9;
+        BerHeader.TryRead(value, out var header);
+        var at = header.HeaderLength;
+        for (var field = 0; field < FieldsBeforePayload; field++)
+        {
+            BerHeader.TryRead(value[at..], out header);
+            at += (int)header.TotalLength;
+        }
+        BerHeader.TryRead(value[at..], out header);
+        return at + header.HeaderLength;
+    }
+
     /// <summary>The hash of a page of a section.</summary>
     /// <param name="value">The section's value, at least up to the payload.</param>
     /// <param name="page">Number of the page within the section.</param>

@@ -11,7 +11,7 @@ internal sealed class SectionReader(PackFiles packs) : IDisposable
 {
     private const int RetainedBuffers = 4;
 
-    private readonly NativeBufferPool _values = new(SectionHead.MaxSectionLength, RetainedBuffers);
+    private readonly NativeBufferPool _values = new(PackFile.SectionBufferLength, RetainedBuffers);
 
     /// <summary>Reads and decompresses a section.</summary>
     /// <param name="section">Where it is.</param>
@@ -40,13 +40,13 @@ internal sealed class SectionReader(PackFiles packs) : IDisposable
 
     /// <summary>Reads the head of a section, without its payload.</summary>
     /// <param name="section">Where it is.</param>
-    /// <param name="destination">At least <see cref="SectionHead.MaxLength"/> octets.</param>
+    /// <param name="destination">At least <see cref="PackFile.HeadBufferLength"/> octets; the head is at its start.</param>
     public SectionHead ReadHead(SectionRef section, Span<byte> destination)
     {
         var file = packs.Rent(section.Pack, out var isKept);
         try
         {
-            return file.ReadSectionHead(section, destination, out _);
+            return file.ReadSectionHead(section, destination);
         }
         catch (MalformedInputException error)
         {

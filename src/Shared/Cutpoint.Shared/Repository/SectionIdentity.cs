@@ -1,0 +1,31 @@
+using System.Security.Cryptography;
+
+namespace Cutpoint.Repository;
+
+/// <summary>
+/// What a section is known by, wherever its content comes from: the SHA-256 of kind, masks and content; in an encrypted repository the HMAC-SHA-256, so that
+/// nobody without the key can say whether a known content is in it. Safe for concurrent use.
+/// </summary>
+public sealed class SectionIdentity
+{
+    private readonly ThreadLocal<IncrementalHash>? _keyed;
+
+    private SectionIdentity(byte[]? key) =>
+        _keyed = key is null ? null : new ThreadLocal<IncrementalHash>(() => IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key));
+
+    /// <summary>That of repositories in the clear.</summary>
+    public static SectionIdentity Plain { get; } = new(null);
+
+    internal static SectionIdentity Keyed(DataKey key) => new(key.Derive("section identities"));
+
+    internal Digest Of(ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content)
+    {
+        if (_keyed is null) return Sha256.Of(kindAndMasks, content);
+        var hash = _keyed.Value!;
+        hash.AppendData(kindAndMasks);
+        hash.AppendData(content);
+        Span<byte> result = stackalloc byte[Digest.Length];
+        hash.GetHashAndReset(result);
+        return new Digest(result);
+    }
+}
