@@ -46,20 +46,7 @@ internal sealed class MovedDisks
     /// <exception cref="SnapshotException">It is not, or the overlay cannot be written.</exception>
     public static void MakeOverlay(DiskSnapshot disk, string overlay)
     {
-        if (!File.Exists(disk.Image))
-        {
-            throw new SnapshotException(
-                ErrorCode.Incompatible, $"{disk.Image}, the image of disk {disk.Device} at the cut, is not there", "bring it back to its place; it is not in the repository")
-            {
-                IsPreflight = true,
-            };
-        }
-        if (disk.WrittenAt is { } written && File.GetLastWriteTimeUtc(disk.Image) != written.UtcDateTime)
-        {
-            throw new SnapshotException(
-                ErrorCode.VerificationFailed, $"{disk.Image}, the image of disk {disk.Device} at the cut, was written to since: it does not fit the guest's memory any more",
-                "bring back the image as it was, with its time; start nothing with it that writes") { IsPreflight = true };
-        }
+        CheckImage(disk);
         try
         {
             File.Delete(overlay);
@@ -80,6 +67,26 @@ internal sealed class MovedDisks
         catch (Exception error) when (StorageError.IsStorage(error))
         {
             throw StorageError.Translate(error, overlay, "write");
+        }
+    }
+
+    /// <summary>Whether a disk's image is what it was at the cut.</summary>
+    /// <exception cref="SnapshotException">It is not.</exception>
+    public static void CheckImage(DiskSnapshot disk)
+    {
+        if (!File.Exists(disk.Image))
+        {
+            throw new SnapshotException(
+                ErrorCode.Incompatible, $"{disk.Image}, the image of disk {disk.Device} at the cut, is not there", "bring it back to its place; it is not in the repository")
+            {
+                IsPreflight = true,
+            };
+        }
+        if (disk.WrittenAt is { } written && File.GetLastWriteTimeUtc(disk.Image) != written.UtcDateTime)
+        {
+            throw new SnapshotException(
+                ErrorCode.VerificationFailed, $"{disk.Image}, the image of disk {disk.Device} at the cut, was written to since: it does not fit the guest's memory any more",
+                "bring back the image as it was, with its time; start nothing with it that writes") { IsPreflight = true };
         }
     }
 

@@ -154,6 +154,8 @@ public sealed class QemuIncoming : IAsyncDisposable
                 if (end.Text("status") != "completed")
                     throw Refused((await _monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation)).Error);
             }
+            // QEMU locks the images only from here on: nobody writes to them any more, and whoever did it before is noticed.
+            foreach (var (disk, _) in _plan?.Disks ?? []) MovedDisks.CheckImage(disk);
         }
         catch (Exception error) when (error is QmpException { Failure: QmpFailure.Ended } or IOException or SocketException)
         {
