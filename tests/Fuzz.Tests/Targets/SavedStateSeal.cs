@@ -55,8 +55,9 @@ internal static class SavedStateSeal
 
     private static void Version1(Span<byte> octets)
     {
+        if (octets.Length < SavedStateHeader.Size) return;
         var length = SavedStateHeader.LengthOf(octets);
-        var covered = octets.Length - Math.Max(length, SavedStateHeader.Size);
+        var covered = octets.Length - length;
         if (length < 0 || covered < 0) return;
         BinaryPrimitives.WriteInt64LittleEndian(octets[32..], octets.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(octets[40..], Crc32.Append(0, octets.Slice(SavedStateHeader.FileChecksumStart, covered)));
