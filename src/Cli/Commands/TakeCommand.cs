@@ -128,7 +128,8 @@ internal static class TakeCommand
         return shown.Job is { Missing.Count: > 0 } ? (int)ErrorCode.PartialGroup : 0;
     }
 
-    private static NodeSecret? Secret(ParseResult parsed) => parsed.GetValue(CommonOptions.SecretFile) is { } path ? NodeSecret.Read(path) : null;
+    /// <summary>The secret of the nodes, where its file is named.</summary>
+    internal static NodeSecret? Secret(ParseResult parsed) => parsed.GetValue(CommonOptions.SecretFile) is { } path ? NodeSecret.Read(path) : null;
 
     /// <summary>Puts back every guest whose process and guard were killed, whoever's it was. That one cannot be put back keeps nobody from the others.</summary>
     internal static async Task ThawAsync(TimeProvider time, CancellationToken cancellation)

@@ -11,9 +11,10 @@ namespace Cutpoint.Cli.Jobs;
 /// <param name="Phase">Where it stands; <see cref="JobPhase.Interrupted"/> when its process died.</param>
 /// <param name="LastPhase">Where it stood when its process died.</param>
 /// <param name="Pass">The last pass that was begun.</param>
+/// <param name="Attempt">Processes that have run it.</param>
 /// <param name="StoredBytes">Octets it has stored.</param>
 /// <param name="Guests">URIs of its guests.</param>
-internal sealed record ListedJob(string Id, string? Name, JobPhase Phase, JobPhase LastPhase, uint Pass, long StoredBytes, IReadOnlyList<string> Guests)
+internal sealed record ListedJob(string Id, string? Name, JobPhase Phase, JobPhase LastPhase, uint Pass, int Attempt, long StoredBytes, IReadOnlyList<string> Guests)
 {
     /// <summary>True when it can be gone on with.</summary>
     public bool IsInterrupted => Phase == JobPhase.Interrupted;
@@ -33,7 +34,7 @@ internal sealed record ListedJob(string Id, string? Name, JobPhase Phase, JobPha
             if (events.Count == 0) continue;
             var state = JobFold.Replay(events.Select(one => one.Event));
             listed.Add(new ListedJob(
-                job.Id.ToString(), state.Plan.Name, job.IsInterrupted ? JobPhase.Interrupted : state.Phase, state.Phase, state.Pass, job.StoredBytes,
+                job.Id.ToString(), state.Plan.Name, job.IsInterrupted ? JobPhase.Interrupted : state.Phase, state.Phase, state.Pass, state.Attempt, job.StoredBytes,
                 [.. state.Plan.Guests.Select(guest => guest.Uri)]));
         }
         return listed;

@@ -9,8 +9,8 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     private const int SigInt = 2, SigKill = 9, SigTerm = 15, SigCont = 18, SigStop = 19;
     private const string Large = "?ram=512MiB&dirty=1000";
 
-    private WorkerProcess _one = null!;
-    private WorkerProcess _two = null!;
+    private NodeProcess _one = null!;
+    private NodeProcess _two = null!;
 
     private string SecretFile => Directory.File("secret");
 
@@ -19,8 +19,8 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
         File.WriteAllText(SecretFile, Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
         File.SetUnixFileMode(SecretFile, UnixFileMode.UserRead);
         await InitAsync();
-        _one = await WorkerProcess.StartAsync(Directory.File("one"), SecretFile, Cancellation);
-        _two = await WorkerProcess.StartAsync(Directory.File("two"), SecretFile, Cancellation);
+        _one = await NodeProcess.StartWorkerAsync(Directory.File("one"), SecretFile, Cancellation);
+        _two = await NodeProcess.StartWorkerAsync(Directory.File("two"), SecretFile, Cancellation);
     }
 
     public async Task DisposeAsync()
@@ -33,12 +33,15 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     public async Task Real_guests_are_taken_at_one_cut_over_either_transport_and_come_back()
     {
         var options = new GuestOptions { RamKiB = 98312, ArenaMiB = 8 };
+        var disk = await NumberedDisk.CreateAsync(Directory.File("disk"), "raw", Cancellation);
         var guests = await Task.WhenAll(
-            Guest.BootAsync(options, Directory.File("g1"), Cancellation), Guest.BootAsync(options with { Ram = GuestRam.Private }, Directory.File("g2"), Cancellation));
+            Guest.BootAsync(options, Directory.File("g1"), Cancellation),
+            Guest.BootAsync(options with { Ram = GuestRam.Private, Extra = ["-drive", disk.Drive + ",if=virtio"] }, Directory.File("g2"), Cancellation));
         await using var first = guests[0];
         await using var second = guests[1];
+        IsOneClearLine(await RunAsync("take", _one.Guest(first.Uri), _two.Guest(second.Uri), "--secret-file", SecretFile), 6, "disks");
 
-        var taken = await TakeAsync(first.Uri, second.Uri, "--freeze-limit", "20s");
+        var taken = await TakeAsync(first.Uri, second.Uri, "--freeze-limit", "20s", "--no-disks");
 
         Assert.Equal(["direct", "stream"], taken["guests"]!.AsArray().Select(guest => (string)guest!["transport"]!));
         IsOneCut(taken);
@@ -49,6 +52,8 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
             Assert.Empty(guest.Serial.Complaints);
         }
         Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+        // The disk was not frozen: it is attached as it is, and belongs to one guest at a time.
+        foreach (var guest in guests) await guest.KillAsync();
         foreach (var restored in RestoredGuest.AllFrom(await Cutpoint.QueryAsync(Cancellation, "restore", "latest", "--launch")))
         {
             await using var back = restored;
@@ -116,6 +121,41 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     }
 
     [Fact]
+    public async Task Takes_that_are_killed_at_random_moments_are_gone_on_with_by_a_coordinator_that_is_killed_too()
+    {
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        var begun = 0;
+        for (var round = 0; round < 3; round++)
+        {
+            await using (var take = StartTake())
+            {
+                if (round == 0) Assert.True(await take.ReachAsync("Live", Cancellation));
+                await Task.Delay(random.Next(600), Cancellation);
+                take.Signal(SigKill);
+            }
+            begun += (await Cutpoint.QueryAsync(Cancellation, "list"))["jobs"]!.AsArray().Count;
+            await using (var first = StartCoordinator())
+            {
+                await first.HearAsync("looking after", Cancellation);
+                await Task.Delay(random.Next(600), Cancellation);
+                first.Signal(SigKill);
+            }
+            await using var second = StartCoordinator();
+            await second.HearAsync("looking after", Cancellation);
+            while ((await Cutpoint.QueryAsync(Cancellation, "list"))["jobs"]!.AsArray().Count > 0) await Task.Delay(100, Cancellation);
+            second.Signal(SigTerm);
+            Assert.True(await second.EndAsync(Cancellation) == 0, $"seed {seed}: {second.Notes}");
+        }
+
+        var checkpoints = (await Cutpoint.QueryAsync(Cancellation, "list"))["checkpoints"]!.AsArray();
+        Assert.True(begun > 0 && checkpoints.Count >= begun, $"seed {seed}: {begun} jobs were left, {checkpoints.Count} checkpoints are there");
+        foreach (var one in checkpoints) IsOneCut(await Cutpoint.QueryAsync(Cancellation, "show", (string)one!["id"]!));
+        Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+        await TakeAsync("reference:a" + Large, "reference:b" + Large);
+    }
+
+    [Fact]
     public async Task A_worker_that_is_asked_to_end_puts_its_guests_back_first()
     {
         await using var take = await LiveAsync();
@@ -154,10 +194,15 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
 
     private async Task<RunningTake> LiveAsync()
     {
-        var take = RunningTake.Start(Cutpoint, _one.Guest("reference:a" + Large), _two.Guest("reference:b" + Large), "--secret-file", SecretFile);
+        var take = StartTake();
         Assert.True(await take.ReachAsync("Live", Cancellation));
         return take;
     }
+
+    private RunningTake StartTake() =>
+        RunningTake.Start(Cutpoint, _one.Guest("reference:a" + Large), _two.Guest("reference:b" + Large), "--secret-file", SecretFile);
+
+    private NodeProcess StartCoordinator() => NodeProcess.StartCoordinator(Cutpoint, SecretFile);
 
     private async Task NothingIsLeftAsync()
     {

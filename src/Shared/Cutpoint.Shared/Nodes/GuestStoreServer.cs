@@ -27,7 +27,7 @@ public sealed class GuestStoreServer(
             if (first.Kind != FrameKind.OpenStore) throw line.Unexpected(first);
             var store = await open(Checked(line.Read(first, NodeJson.Default.GuestDescription)), cancellation).ConfigureAwait(false);
             await line.SendAsync(
-                FrameKind.StoreOpened, new StoreTerms(store.Hasher.ExportSecret(), codec, store.Base), NodeJson.Default.StoreTerms).ConfigureAwait(false);
+                FrameKind.StoreOpened, new StoreTerms(store.Hasher.ExportSecret(), store.Identity.Key, codec, store.Base), NodeJson.Default.StoreTerms).ConfigureAwait(false);
             while (await line.ReceiveAsync(cancellation).ConfigureAwait(false) is { } frame) await TakeAsync(store, frame, cancellation).ConfigureAwait(false);
         }
         catch (Exception error) when (error is not OperationCanceledException)

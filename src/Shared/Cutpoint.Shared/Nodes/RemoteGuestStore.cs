@@ -22,7 +22,7 @@ public sealed class RemoteGuestStore : IGuestStore, IDisposable
     private RemoteGuestStore(NodeLine line, StoreTerms terms)
     {
         _line = line;
-        _encoder = new SectionEncoder(Codec.Parse(terms.Codec));
+        _encoder = new SectionEncoder(Codec.Parse(terms.Codec), identity: SectionIdentity.Of(terms.IdentityKey));
         Hasher = new PageHasher(terms.HashSecret);
         Base = terms.Base;
         // Whether anybody waits for them or not.

@@ -13,6 +13,9 @@ public sealed class CheckpointGuestStore(CheckpointWriter checkpoint, GuestManif
     /// <inheritdoc/>
     public PageHasher Hasher => hasher;
 
+    /// <summary>How sections of the checkpoint are known.</summary>
+    internal SectionIdentity Identity => checkpoint.Identity;
+
     /// <inheritdoc/>
     public BaseReport? Base { get; init; }
 

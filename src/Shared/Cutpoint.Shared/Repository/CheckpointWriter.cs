@@ -42,6 +42,9 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
     /// <summary>The job's name, and that of the checkpoint to be.</summary>
     public Ulid Id => _registration.Id;
 
+    /// <summary>How sections of this checkpoint are known.</summary>
+    internal SectionIdentity Identity => _repository.Identity;
+
     /// <summary>A directory for the job's scratch files; it goes when the writer is disposed.</summary>
     public string ScratchDirectory => _registration.Directory;
 

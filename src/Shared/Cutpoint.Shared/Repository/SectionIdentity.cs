@@ -10,11 +10,19 @@ public sealed class SectionIdentity
 {
     private readonly ThreadLocal<IncrementalHash>? _keyed;
 
-    private SectionIdentity(byte[]? key) =>
+    private SectionIdentity(byte[]? key)
+    {
+        Key = key;
         _keyed = key is null ? null : new ThreadLocal<IncrementalHash>(() => IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key));
+    }
 
     /// <summary>That of repositories in the clear.</summary>
     public static SectionIdentity Plain { get; } = new(null);
+
+    /// <summary>The key, for another node that makes sections for the same repository; null in the clear. It opens nothing that is stored.</summary>
+    internal byte[]? Key { get; }
+
+    internal static SectionIdentity Of(byte[]? key) => key is null ? Plain : new SectionIdentity(key);
 
     internal static SectionIdentity Keyed(DataKey key) => new(key.Derive("section identities"));
 

@@ -3,13 +3,13 @@ using System.Text;
 
 namespace Cutpoint.TestGuests;
 
-/// <summary>A <c>cutpoint node --roles worker</c> on a port of its own, with a state directory of its own. Killed when disposed.</summary>
-public sealed class WorkerProcess : IAsyncDisposable
+/// <summary>A <c>cutpoint node</c>: a worker on a port and with a state directory of its own, or a coordinator. Killed when disposed.</summary>
+public sealed class NodeProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly StringBuilder _notes = new();
 
-    private WorkerProcess(Process process, string address)
+    private NodeProcess(Process process, string address)
     {
         _process = process;
         Address = address;
@@ -20,7 +20,7 @@ public sealed class WorkerProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
-    /// <summary>Where it listens.</summary>
+    /// <summary>Where a worker listens; empty for a coordinator.</summary>
     public string Address { get; }
 
     /// <summary>What it has said so far.</summary>
@@ -32,14 +32,22 @@ public sealed class WorkerProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts one and waits until it listens.</summary>
-    public static async Task<WorkerProcess> StartAsync(string state, string secretFile, CancellationToken cancellation)
+    /// <summary>Starts one that looks after a repository.</summary>
+    public static NodeProcess StartCoordinator(CutpointProgram cutpoint, string secretFile)
+    {
+        var process = cutpoint.Start("node", "--roles", "coordinator", "--secret-file", secretFile);
+        process.StandardInput.Close();
+        return new NodeProcess(process, "");
+    }
+
+    /// <summary>Starts a worker and waits until it listens.</summary>
+    public static async Task<NodeProcess> StartWorkerAsync(string state, string secretFile, CancellationToken cancellation)
     {
         var process = new CutpointProgram(state, state).Start("node", "--listen", "127.0.0.1:0", "--secret-file", secretFile);
         process.StandardInput.Close();
         var line = await process.StandardOutput.ReadLineAsync(cancellation)
             ?? throw new InvalidOperationException($"the worker does not listen: {await process.StandardError.ReadToEndAsync(cancellation)}");
-        return new WorkerProcess(process, line.Split(' ')[^1]);
+        return new NodeProcess(process, line.Split(' ')[^1]);
     }
 
     /// <summary>The guest of a URI, served by this worker.</summary>
