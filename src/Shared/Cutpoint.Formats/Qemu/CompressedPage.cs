@@ -23,8 +23,9 @@ internal static class CompressedPage
             {
                 return zlib.ReadAtLeast(page, page.Length, throwOnEndOfStream: false) == page.Length && zlib.ReadByte() < 0;
             }
-            catch (InvalidDataException)
+            catch (Exception e) when (e is InvalidDataException or IOException)
             {
+                // The framework tells a stream that wants a dictionary by an exception of input and output; octets in memory cause no other.
                 return false;
             }
         }

@@ -52,6 +52,8 @@ public sealed class Refused_streams
         { "a compressed page of", new StreamBuilder().Memory(1).Word(0, 0x100).Name("ram0").U32(9999).ToArray(), 82 },
         { "not one", new StreamBuilder().Memory(1).Word(0, 0x100).Name("ram0").U32(0).ToArray(), 82 },
         { "not one", new StreamBuilder().Memory(1).Word(0, 0x100).Name("ram0").U32(3).U8(1, 2, 3).ToArray(), 82 },
+        // It asks for a dictionary.
+        { "not one", new StreamBuilder().Memory(1).Word(0, 0x100).Name("ram0").U32(10).U8(0x78, 0x20, 1, 2, 3, 4, 3, 0, 0, 0).ToArray(), 82 },
         { "no footer", new StreamBuilder().Memory(1).Word(0, 0x10).U8(2).ToArray(), 90 },
         { "names section 7", new StreamBuilder().Memory(1).Word(0, 0x10).Footer(7).ToArray(), 90 },
         { "dirty bitmap piece of", new StreamBuilder().Header().Start(3, "dirty-bitmap", 1).U8(0x40).U64(0).U32(8).U64(1ul << 40)
