@@ -115,7 +115,7 @@ public sealed class KdumpReader
 
     private static void Check(KdumpHeader header, DumpInput file)
     {
-        const int notesField = 48, framesField = 96;
+        var (notesField, framesField) = header.Target.Is64Bit ? (48, 96) : (32, 72);
         if (header.NotesLength is < 0 or > MaxNotesLength)
             throw KdumpError.Create(header.BlockSize + notesField, $"{header.NotesLength} octets of notes; {MaxNotesLength} are the most that are read");
         if (header.NotesOffset < 0 || header.NotesOffset > file.Length || header.NotesLength > file.Length - header.NotesOffset)
