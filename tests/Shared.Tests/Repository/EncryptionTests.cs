@@ -38,6 +38,33 @@ public class EncryptionTests
     }
 
     [Fact]
+    public async Task A_catalog_is_waited_for_while_somebody_writes_it_and_for_nothing_else()
+    {
+        var directory = Directory.CreateTempSubdirectory("cutpoint-lock-").FullName;
+        try
+        {
+            using var catalog = new SealedCatalogFile(Path.Combine(directory, SealedCatalogFile.Name), DataKey.Create(Ulid.Create(TimeProvider.System)));
+            var held = catalog.Lock();
+            var second = Task.Factory.StartNew(() => catalog.Lock().Dispose(), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            await Assert.ThrowsAsync<TimeoutException>(() => second.WaitAsync(TimeSpan.FromMilliseconds(50)));
+            held.Dispose();
+            await second.WaitAsync(TimeSpan.FromSeconds(20));
+
+            // A link to itself can be opened by nobody, ever.
+            var file = Path.Combine(directory, "catalog.lock");
+            File.Delete(file);
+            File.CreateSymbolicLink(file, file);
+            var error = Assert.Throws<SnapshotException>(() => catalog.Lock());
+            Assert.Equal(ErrorCode.Failed, error.Code);
+            Assert.Contains(file, error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
     public void Every_bit_of_an_encrypted_value_counts_and_so_does_its_place()
     {
         var key = DataKey.Create(Ulid.Create(TimeProvider.System));

@@ -52,7 +52,7 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
                     Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = PosixFile.FileMode, BufferSize = 0,
                 });
             }
-            catch (Exception error) when (error is UnauthorizedAccessException or DirectoryNotFoundException)
+            catch (Exception error) when (StorageError.IsStorage(error) && !StorageError.IsInUse(error))
             {
                 throw StorageError.Translate(error, file, "lock");
             }

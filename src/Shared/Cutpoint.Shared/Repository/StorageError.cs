@@ -7,6 +7,7 @@ namespace Cutpoint.Repository;
 public static class StorageError
 {
     private const int EIO = 5;
+    private const int EAGAIN = 11;
     private const int EFBIG = 27;
     private const int ENOSPC = 28;
     private const int EROFS = 30;
@@ -14,6 +15,9 @@ public static class StorageError
 
     /// <summary>True for what file operations throw.</summary>
     public static bool IsStorage(Exception error) => error is IOException or UnauthorizedAccessException;
+
+    /// <summary>True when somebody else has the file locked; to wait may help.</summary>
+    internal static bool IsInUse(Exception error) => error is IOException && (error.HResult & 0xffff) == EAGAIN;
 
     /// <summary>Words the error of a file.</summary>
     /// <param name="error">What the operation threw.</param>
