@@ -32,6 +32,9 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     /// <summary>Absolute path of the directory.</summary>
     public string Directory => Paths.Root;
 
+    /// <summary>The database that has the catalog, as a connection string of Npgsql; null when the directory has it. May hold a password.</summary>
+    public string? DatabaseConnectionString { get; }
+
     /// <summary>Where RAM files of restored guests lie. Exists unless the repository is read-only.</summary>
     public string RunDirectory => Paths.Run;
 
@@ -69,6 +72,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
+        ThrowIfInDatabase(location);
         var paths = new RepositoryPaths(location.Directory, location.Key is not null);
         try
         {
@@ -111,6 +115,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
+        ThrowIfInDatabase(location);
         var file = RepositoryFile.Read(location.Directory);
         var key = file.Unlock(location);
         var paths = new RepositoryPaths(location.Directory, file.IsSealed);
@@ -234,6 +239,12 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
                 IsPreflight = true,
             };
         }
+    }
+
+    private static void ThrowIfInDatabase(RepositoryLocation location)
+    {
+        if (location.Database is not null)
+            throw new SnapshotException(ErrorCode.Usage, "repositories in PostgreSQL are not in this version", "give a directory") { IsPreflight = true };
     }
 
     private (CheckpointInfo Info, string Record) ReadCommit(PackFiles files, CheckpointInfo checkpoint)

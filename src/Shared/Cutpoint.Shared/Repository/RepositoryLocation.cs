@@ -8,8 +8,11 @@ public sealed record RepositoryLocation
 
     private RepositoryLocation(string directory) => Directory = directory;
 
-    /// <summary>Absolute path of the repository's directory.</summary>
+    /// <summary>Absolute path of the repository's directory. Where the catalog is in a database, all hosts that use it see this directory.</summary>
     public string Directory { get; }
+
+    /// <summary>The database that has the catalog; null when the directory has it.</summary>
+    public RepositoryDatabase? Database { get; private init; }
 
     /// <summary>What opens it when it is encrypted, and seals it when it is created; null for one that is not.</summary>
     public RepositoryKey? Key { get; init; }
@@ -38,15 +41,18 @@ public sealed record RepositoryLocation
     {
         ArgumentNullException.ThrowIfNull(text);
         if (text.Length == 0) throw Wrong("the repository's name is empty");
-        if (text.StartsWith("postgres://", StringComparison.Ordinal) || text.StartsWith("postgresql://", StringComparison.Ordinal))
-            throw Wrong("repositories in PostgreSQL are not in this version");
+        if (RepositoryDatabase.IsMeantBy(text))
+        {
+            var database = RepositoryDatabase.Parse(text);
+            return new RepositoryLocation(database.Packs) { Database = database };
+        }
         if (text.Contains("://", StringComparison.Ordinal)) throw Wrong($"'{text}' is not a kind of repository");
         if (text.Contains('\0', StringComparison.Ordinal)) throw Wrong("the repository's name holds a zero character");
         return new RepositoryLocation(Path.GetFullPath(text));
     }
 
-    /// <inheritdoc/>
-    public override string ToString() => Directory;
+    /// <summary>The location as it is given, without secrets.</summary>
+    public override string ToString() => Database?.ToString() ?? Directory;
 
-    private static SnapshotException Wrong(string message) => new(ErrorCode.Usage, message, "give a directory") { IsPreflight = true };
+    private static SnapshotException Wrong(string message) => new(ErrorCode.Usage, message, "give a directory, or postgres://…") { IsPreflight = true };
 }
