@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Cutpoint.Benchmarks.Guests;
 using Cutpoint.Coordinator.Jobs;
@@ -73,35 +72,27 @@ internal static class GroupRows
 
     private static async Task<bool> CoordinatorAsync(BenchGuests guests, TextWriter output, CancellationToken cancellation)
     {
-        await RunAsync(ManyGuests / 10);
-        var few = await RunAsync(ManyGuests / 10);
-        var many = await RunAsync(ManyGuests);
-        var memory = Process.GetCurrentProcess().PeakWorkingSet64;
+        var few = await CoordinatorCost.OfAsync(ManyGuests / 10, cancellation);
+        var many = await CoordinatorCost.OfAsync(ManyGuests, cancellation);
         // A job over so many guests takes far longer than a second; all of its coordinator's work must not take one.
-        var reached = many < Core && memory < MostMemory;
+        var reached = many.Processor < Core && many.PeakMemory < MostMemory;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             group-coordinator: {(reached ? "reached" : "MISSED")}: one job, passes and votes included
-              {ManyGuests / 10} guests: {few.TotalMilliseconds:F0} ms of processor time
-              {ManyGuests} guests: {many.TotalMilliseconds:F0} ms of processor time (under {Core.TotalMilliseconds:F0}), {memory >> 20} MiB at most (under {MostMemory >> 20})
+              {ManyGuests / 10} guests: {few.Processor.TotalMilliseconds:F0} ms of processor time
+              {ManyGuests} guests: {many.Processor.TotalMilliseconds:F0} ms of processor time (under {Core.TotalMilliseconds:F0}), {many.PeakMemory >> 20} MiB at most (under {MostMemory >> 20})
             """));
         return reached;
-
-        async Task<TimeSpan> RunAsync(int count)
-        {
-            var plan = PlanOf(Enumerable.Range(0, count).Select(i => $"reference:g{i}"));
-            var before = Process.GetCurrentProcess().TotalProcessorTime;
-            await TakeAsync(new AnsweringWorkers(), plan, cancellation);
-            return Process.GetCurrentProcess().TotalProcessorTime - before;
-        }
     }
 
-    private static async Task<JobState> TakeAsync(IWorkerPort port, JobPlan plan, CancellationToken cancellation)
+    /// <summary>A job from its plan to its end, with nothing around it: no journal, no catalog.</summary>
+    public static async Task<JobState> TakeAsync(IWorkerPort port, JobPlan plan, CancellationToken cancellation)
     {
         var job = await new JobHost(port, new NoCatalog(), new NoJournal(), null).RunAsync(plan, cancellation);
         return job.Error is { } error ? throw error.ToException() : job;
     }
 
-    private static JobPlan PlanOf(IEnumerable<string> uris) =>
+    /// <summary>The plan of a job over guests.</summary>
+    public static JobPlan PlanOf(IEnumerable<string> uris) =>
         new() { JobId = "bench", Guests = [.. uris.Select(uri => new GuestPlan(GuestUri.Parse(uri).Target, uri))] };
 
     private static bool Tell(string name, string what, List<TimeSpan> skews, TimeSpan most, TextWriter output)

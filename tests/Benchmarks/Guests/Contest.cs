@@ -6,12 +6,11 @@ namespace Cutpoint.Benchmarks.Guests;
 /// </summary>
 /// <param name="Ours">This project's command.</param>
 /// <param name="Theirs">What is used today.</param>
-/// <param name="MostWall">The most our time may be of theirs.</param>
+/// <param name="MostWall">The most our time may be of theirs; null where it is only told.</param>
 /// <param name="MostSize">The most our output may be of theirs; null where that says nothing.</param>
-internal sealed record Contest(Contestant Ours, Contestant Theirs, double MostWall, double? MostSize = null)
+/// <param name="Pairs">How many pairs count: fewer where each takes long.</param>
+internal sealed record Contest(Contestant Ours, Contestant Theirs, double? MostWall, double? MostSize = null, int Pairs = 7)
 {
-    private const int Pairs = 7;
-
     /// <summary>Runs the pairs.</summary>
     public async Task<ContestResult> RunAsync(CancellationToken cancellation)
     {

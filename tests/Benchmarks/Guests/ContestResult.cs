@@ -15,7 +15,7 @@ internal sealed record ContestResult(Contest Contest, IReadOnlyList<Trial> Ours,
     public double Size => Median(Ours, t => t.Octets) / Median(Theirs, t => t.Octets);
 
     /// <summary>True when every limit holds.</summary>
-    public bool IsReached => Wall <= Contest.MostWall && (Contest.MostSize is not { } most || Size <= most);
+    public bool IsReached => (Contest.MostWall is not { } wall || Wall <= wall) && (Contest.MostSize is not { } size || Size <= size);
 
     /// <summary>The value in the middle.</summary>
     public static double Median(IEnumerable<Trial> trials, Func<Trial, double> value) => trials.Select(value).Order().ElementAt(trials.Count() / 2);
@@ -23,11 +23,12 @@ internal sealed record ContestResult(Contest Contest, IReadOnlyList<Trial> Ours,
     /// <summary>Prints both sides, every run, and the ratios.</summary>
     public void Write(string name, TextWriter output)
     {
-        output.WriteLine($"{name}: {(IsReached ? "reached" : "MISSED")}");
+        output.WriteLine($"{name}: {(IsReached ? Contest.MostWall is null ? "measured" : "reached" : "MISSED")}");
         WriteSide(output, Contest.Ours, Ours);
         WriteSide(output, Contest.Theirs, Theirs);
-        var size = Contest.MostSize is { } most ? $", {Size:F2} x size (at most {most:F2})" : "";
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  ratio of the medians: {Wall:F2} x wall (at most {Contest.MostWall:F2}){size}"));
+        var size = Contest.MostSize is { } most ? string.Create(CultureInfo.InvariantCulture, $", {Size:F2} x size (at most {most:F2})") : "";
+        var limit = Contest.MostWall is { } wall ? string.Create(CultureInfo.InvariantCulture, $" (at most {wall:F2})") : "";
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  ratio of the medians: {Wall:F2} x wall{limit}{size}"));
     }
 
     private void WriteSide(TextWriter output, Contestant side, IReadOnlyList<Trial> trials)

@@ -5,7 +5,7 @@ namespace Cutpoint.Benchmarks.Guests;
 
 /// <summary>
 /// A guest whose memory is half full of what real memory is full of: the beginning of a tar of /usr/lib, read by the guest from a virtio disk. It idles
-/// while it is measured. Its RAM is a file in shared memory, so that no disk but the output's is written.
+/// while it is measured, unless it is told to work. Its RAM is a file in shared memory, so that no disk but the output's is written.
 /// </summary>
 internal sealed class FilledGuest : IAsyncDisposable
 {
@@ -24,14 +24,17 @@ internal sealed class FilledGuest : IAsyncDisposable
     /// <param name="memoryMiB">Its memory; 8 KiB more keep QEMU before 9.0 from losing writes in a live migration.</param>
     /// <param name="work">A directory for the disk image, which is kept for the next guest.</param>
     /// <param name="cancellation">Ends the attempt.</param>
-    public static async Task<FilledGuest> BootAsync(int memoryMiB, string work, CancellationToken cancellation)
+    /// <param name="arenaMiB">The memory it works on.</param>
+    /// <param name="pagesPerSecond">Pages of it that are rewritten each second.</param>
+    public static async Task<FilledGuest> BootAsync(
+        int memoryMiB, string work, CancellationToken cancellation, int arenaMiB = 1, int pagesPerSecond = 0)
     {
         var directory = Directory.CreateDirectory($"/dev/shm/cutpoint-bench-{Guid.NewGuid():n}").FullName;
         try
         {
             var options = new GuestOptions
             {
-                RamKiB = (memoryMiB * 1024L) + 8, ArenaMiB = 1, PagesPerSecond = 0, FillMiB = memoryMiB / 2,
+                RamKiB = (memoryMiB * 1024L) + 8, ArenaMiB = arenaMiB, PagesPerSecond = pagesPerSecond, FillMiB = memoryMiB / 2,
                 Disk = await MakeDiskAsync(memoryMiB / 2, work, cancellation),
             };
             var guest = await Guest.StartAsync(options, directory, cancellation);

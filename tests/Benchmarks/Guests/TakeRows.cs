@@ -19,6 +19,8 @@ internal static class TakeRows
             Takes.Of(guest.Guest.Uri, work, "--transport", "stream", "--codec", "zstd:1"), Migrations.Into(guest, "zstd -1 -T2", work), 1.0, 1.0)),
         BenchRow.Of("take-direct-lz4", GuestMiB, (guest, work) => new Contest(
             Takes.Of(guest.Guest.Uri, work, "--transport", "direct", "--codec", "lz4"), Migrations.Into(guest, "lz4 -1", work), 0.5, 1.05)),
+        BenchRow.Of("take-encrypted", GuestMiB, (guest, work) => new Contest(
+            Takes.Encrypted(guest.Guest.Uri, work, "--codec", "zstd:1"), Takes.Of(guest.Guest.Uri, work, "--codec", "zstd:1"), null)),
         new("pause-direct", PauseAsync),
         MemoryOf("memory-1GiB-direct", GuestMiB, "direct"),
         MemoryOf("memory-1GiB-stream", GuestMiB, "stream"),

@@ -15,33 +15,43 @@ internal static class Takes
     /// <param name="work">Where the repository goes.</param>
     /// <param name="options">Further options of take.</param>
     public static Contestant Of(string uri, string work, params string[] options) =>
-        new($"cutpoint take {string.Join(' ', options)}", cancellation => RunAsync(uri, work, options, static _ => null, cancellation));
+        new($"cutpoint take {string.Join(' ', options)}", cancellation => RunAsync(uri, work, [], options, static _ => null, cancellation));
+
+    /// <summary>The same into repositories that are encrypted with a key file.</summary>
+    public static Contestant Encrypted(string uri, string work, params string[] options)
+    {
+        string[] key = ["--key-file", Path.Combine(work, "take", "key")];
+        return new($"cutpoint take --key-file k {string.Join(' ', options)}", cancellation =>
+            RunAsync(uri, work, ["--encrypt", .. key], [.. options, .. key], static _ => null, cancellation));
+    }
 
     /// <summary>A take whose memory is watched, which disturbs it a little.</summary>
     /// <returns>The most anonymous memory it and its guard had at one time, in octets.</returns>
     public static async Task<long> PeakMemoryAsync(string uri, string work, CancellationToken cancellation, params string[] options)
     {
         MemoryWatch? watch = null;
-        await RunAsync(uri, work, options, process => watch = new MemoryWatch(process), cancellation);
+        await RunAsync(uri, work, [], options, process => watch = new MemoryWatch(process), cancellation);
         return watch!.Peak;
     }
 
-    private static async Task<Trial> RunAsync(string uri, string work, string[] options, Func<int, IAsyncDisposable?> watch, CancellationToken cancellation)
+    /// <summary>Octets in the packs of a repository: all that was written, not only what a checkpoint says it stored.</summary>
+    public static long StoredIn(string repository) => Directory.EnumerateFiles(Path.Combine(repository, "packs")).Sum(pack => new FileInfo(pack).Length);
+
+    private static async Task<Trial> RunAsync(
+        string uri, string work, string[] kind, string[] options, Func<int, IAsyncDisposable?> watch, CancellationToken cancellation)
     {
         var home = Directory.CreateDirectory(Path.Combine(work, "take")).FullName;
         try
         {
             var cutpoint = new CutpointProgram(Path.Combine(home, "repository"), Path.Combine(home, "state"));
-            await cutpoint.QueryAsync(cancellation, "init");
+            await cutpoint.QueryAsync(cancellation, ["init", .. kind]);
             var started = Stopwatch.GetTimestamp();
             using var process = cutpoint.Start(["take", uri, .. options, "--json"]);
             await using var watching = watch(process.Id);
             var result = await CutpointProgram.FinishAsync(process, cancellation);
             var wall = Stopwatch.GetElapsedTime(started);
             if (result.ExitCode != 0) throw new InvalidOperationException($"take {uri}: exit {result.ExitCode}: {result.Error}");
-            // All that was written counts, not only what the checkpoint says it stored.
-            var octets = Directory.EnumerateFiles(Path.Combine(cutpoint.Repository, "packs")).Sum(pack => new FileInfo(pack).Length);
-            return new Trial(wall, octets, JsonNode.Parse(result.Output));
+            return new Trial(wall, StoredIn(cutpoint.Repository), JsonNode.Parse(result.Output));
         }
         finally
         {
