@@ -23,7 +23,7 @@ public static class JobFold
         GuestHeld e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Held }),
         CutReleased e => state.WithAll(g => e.Guests.Contains(g.Name), GuestStage.Releasing),
         GuestThawed e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Thawed, Cut = e.Answer.Cut }),
-        CutVoided e => state with { VoidReason = e.Reason },
+        CutVoided e => state with { VoidReason = e.Reason, RoundsBefore = state.Rounds },
         CutCertified e => state with { Phase = JobPhase.Thawed, IsCertified = true, Skew = e.Skew },
         DrainStarted => (state with { Phase = JobPhase.Draining }).WithAll(_ => true, GuestStage.Draining),
         GuestStored e => state.With(e.Answer.Guest, g => g with { Stage = GuestStage.Drained, FinalPass = e.Answer.FinalPass }),

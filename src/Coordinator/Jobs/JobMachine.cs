@@ -113,11 +113,12 @@ public static class JobMachine
         // What the first to finish have voted is old by the time the last one has.
         if (state.Rounds == 1 && votes.Count > 1 && options.MaxPasses > 1) return RunPass(state);
         if (votes.FirstOrDefault(v => v.Vote.Decision is VoteDecision.AnotherPass) is not { Guest: { } unsatisfied, Vote: var vote }) return Prepare(state);
-        if (state.Rounds < options.MaxPasses) return RunPass(state);
+        var rounds = state.Rounds - state.RoundsBefore;
+        if (rounds < options.MaxPasses) return RunPass(state);
         // An explicit budget is a promise; the default one is an aim.
         return options.Downtime is not { } promised ? Prepare(state) : Fail(state, unsatisfied, new JobError(
             ErrorCode.NotConverged,
-            $"guest '{unsatisfied.Name}' dirties memory too fast: after {state.Rounds} passes the pause would be " +
+            $"guest '{unsatisfied.Name}' dirties memory too fast: after {rounds} passes the pause would be " +
             $"{Milliseconds(vote.Report.PredictedPause)}, allowed are {Milliseconds(promised)} ({Why(vote)})",
             "allow a longer --downtime or more --max-passes, or take it with --strategy background or stop"));
     }
@@ -185,7 +186,7 @@ public static class JobMachine
                 ErrorCode.Failed,
                 $"the cut failed {state.Epoch - state.EpochsBefore} times: {reason}; the freeze limit is {Milliseconds(state.Plan.Options.FreezeLimit)}",
                 "raise --freeze-limit, or look at what kept the worker from answering in time"));
-        // What the guests did since the void cut is a pass again; the votes after it decide anew.
+        // What the guests did since the void cut is a pass again, or all of one that begins with another stream; the votes after it decide anew.
         return state.Present.Any(g => g.TakesPasses) ? RunPass(state) : Prepare(state);
     }
 

@@ -30,6 +30,9 @@ public sealed record JobState
     /// <summary>How many passes were started over all guests that take passes.</summary>
     public uint Rounds { get; init; }
 
+    /// <summary>Of them, how many were started before the last cut that was void: what they found is no measure of what comes after it.</summary>
+    public uint RoundsBefore { get; init; }
+
     /// <summary>Number of the last attempt to cut; 0 before the first.</summary>
     public int Epoch { get; init; }
 

@@ -50,8 +50,7 @@ internal sealed class ReferenceCapture : IGuestCapture
     public ValueTask BeginAsync(ICaptureSinks sinks, CancellationToken cancellation)
     {
         ThrowIfLost();
-        var voter = new RamVoter(new() { Budget = _options.DowntimeGoal, MaxPasses = _options.MaxPasses, CutAnyway = _options.Downtime is null });
-        _guest.BeginReading().Vote(voter, sinks);
+        _guest.BeginReading().Aim(RamVoterOptions.Of(_options), sinks);
         return default;
     }
 

@@ -9,6 +9,7 @@ namespace Cutpoint.Workers.Reference;
 internal sealed class ReferenceReader(ReferenceGuest guest, TimeProvider time)
 {
     private readonly bool[] _whole = new bool[guest.Memory.Count];
+    private RamVoterOptions? _goal;
     private RamVoter? _voter;
     private ICaptureSinks? _sinks;
     private long _passPages;
@@ -20,8 +21,11 @@ internal sealed class ReferenceReader(ReferenceGuest guest, TimeProvider time)
     /// <summary>Octets the next execution of all blocks looks at.</summary>
     public long PassOctets => guest.Memory.Select((memory, block) => _whole[block] ? memory.DirtyPages * Paging.PageSize : memory.Block.Length).Sum();
 
-    /// <summary>The vote of a capture: its goal, and what it knows of the sink.</summary>
-    public void Vote(RamVoter voter, ICaptureSinks sinks) => (_voter, _sinks) = (voter, sinks);
+    /// <summary>What the votes of a capture aim at, and what it knows of the sink.</summary>
+    public void Aim(RamVoterOptions goal, ICaptureSinks sinks) => (_goal, _sinks) = (goal, sinks);
+
+    /// <summary>The votes of a save begin: they know nothing of those before.</summary>
+    public void BeginVotes() => _voter = null;
 
     /// <summary>True when the block was read as a whole, so that what was written since is all there is.</summary>
     public bool HasWhole(int block) => _whole[block];
@@ -44,7 +48,7 @@ internal sealed class ReferenceReader(ReferenceGuest guest, TimeProvider time)
     /// <summary>The vote of the whole RAM after a pass.</summary>
     public Vote Decide(SaveContext context, uint pass)
     {
-        _voter ??= new RamVoter(new() { Budget = context.MaxDowntime ?? CaptureOptions.DefaultDowntime, CutAnyway = true });
+        _voter ??= new RamVoter(_goal ?? new() { Budget = context.MaxDowntime ?? CaptureOptions.DefaultDowntime, CutAnyway = true });
         var rest = guest.Memory.Sum(static m => m.DirtyPages) * Paging.PageSize;
         var readRate = _readTicks > 0 ? _octets / TimeSpan.FromTicks(_readTicks).TotalSeconds : double.PositiveInfinity;
         var costs = new PauseModel

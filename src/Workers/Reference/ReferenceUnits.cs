@@ -15,7 +15,9 @@ internal static class ReferenceUnits
     {
         LivePrepare = (_, _) =>
         {
-            if (!guest.IsCaptured && block == 0) guest.BeginReading();
+            if (block > 0) return default;
+            if (!guest.IsCaptured) guest.BeginReading();
+            guest.Reader.BeginVotes();
             return default;
         },
         LiveExecute = async (context, pass, cancellation) =>

@@ -106,6 +106,26 @@ public sealed class JobMachineTests
     }
 
     [Fact]
+    public void After_a_void_cut_a_guest_has_all_the_passes_allowed_again()
+    {
+        var options = new CaptureOptions { MaxPasses = 2, Downtime = TimeSpan.FromMilliseconds(50) };
+        _state = JobState.New(PlanOf("a") with { Options = options });
+        Receive(new StartJob());
+        Say(Opened("a"));
+        Say(Passed("a", 0, VoteDecision.AnotherPass));
+        Say(Passed("a", 1, VoteDecision.Done));
+        Say(new CutPrepared("j", "a", 1));
+        Say(Ended("a", 1, 0, 5, held: false));
+        Assert.Equal(new RunPass("j", "a", 2), Told());
+        // A stream that begins anew brings everything first.
+        Say(Passed("a", 2, VoteDecision.AnotherPass));
+        Assert.Equal(new RunPass("j", "a", 3), Told());
+        Say(Passed("a", 3, VoteDecision.AnotherPass));
+        Assert.Equal((JobPhase.Aborting, ErrorCode.NotConverged), (_state.Phase, _state.Error!.Code));
+        Assert.Contains("after 2 passes", _state.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_cut_that_would_exceed_the_freeze_limit_is_not_started()
     {
         Receive(new StartJob());

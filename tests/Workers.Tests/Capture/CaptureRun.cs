@@ -79,11 +79,14 @@ internal sealed class CaptureRun : IAsyncDisposable
         await AskAsync<CutHeld>(new MakeCut("j", Guest, 1));
         await AskAsync<CutEnded>(new ReleaseCut("j", Guest, 1));
         await AskAsync<GuestDrained>(new DrainGuest("j", Guest));
-        var checkpoint = await _writer.CommitAsync(default);
+        var checkpoint = await CommitAsync();
         var closed = await AskAsync<GuestClosed>(new CloseGuest("j", Guest, Keep: true));
         Assert.Null(closed.Trouble);
         return checkpoint;
     }
+
+    /// <summary>Commits what was drained.</summary>
+    public ValueTask<CheckpointInfo> CommitAsync() => _writer.CommitAsync(default);
 
     /// <summary>Sends a command and waits for its answer.</summary>
     /// <exception cref="SnapshotException">The worker reported a failure.</exception>
@@ -131,10 +134,17 @@ internal sealed class CaptureRun : IAsyncDisposable
     }
 
     /// <summary>The octets of a RAM block as stored.</summary>
-    public async Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, int block)
+    public Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, int block) => ReadBlockAsync(checkpoint, _ => block);
+
+    /// <summary>The octets of a RAM block as stored.</summary>
+    public Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, string block) =>
+        ReadBlockAsync(checkpoint, manifest => manifest.Blocks.ToList().FindIndex(one => one.Name == block));
+
+    private async Task<byte[]> ReadBlockAsync(CheckpointInfo checkpoint, Func<GuestManifest, int> choose)
     {
         await using var reader = await _repository.OpenCheckpointAsync(checkpoint, default);
         var guest = reader.Guest(null);
+        var block = choose(guest.Manifest);
         var octets = new byte[guest.Manifest.Blocks[block].Length];
         await guest.ReadAsync(block, 0, octets, default);
         return octets;

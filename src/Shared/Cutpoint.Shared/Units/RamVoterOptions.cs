@@ -1,8 +1,17 @@
+using Cutpoint.Guests;
+
 namespace Cutpoint.Units;
 
 /// <summary>What RAM's voter aims at.</summary>
 public sealed record RamVoterOptions
 {
+    /// <summary>What the user of a capture asks for: an explicit downtime is a promise, the default one an aim.</summary>
+    public static RamVoterOptions Of(CaptureOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new() { Budget = options.DowntimeGoal, MaxPasses = options.MaxPasses, CutAnyway = options.Downtime is null };
+    }
+
     /// <summary>The longest pause allowed.</summary>
     public required TimeSpan Budget { get; init; }
 

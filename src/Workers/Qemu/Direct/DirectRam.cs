@@ -21,12 +21,13 @@ internal sealed class DirectRam : IDisposable
     private const double StopRate = 3e8;
 
     private readonly List<Block> _blocks = [];
-    private readonly RamVoter _voter;
+    private readonly RamVoterOptions _goal;
     private readonly int _shards;
     private readonly double _contention;
     private readonly TimeProvider _time;
     private readonly TimeSpan _devices;
     private ICaptureSinks? _sinks;
+    private RamVoter _voter;
     private long _passStarted;
     private long _dirtyPages;
     private long _rest;
@@ -48,12 +49,8 @@ internal sealed class DirectRam : IDisposable
             var tracker = new PageHashTracker();
             _blocks.Add(new Block(file, tracker, new RamReader(file, tracker, _shards)));
         }
-        _voter = new RamVoter(new RamVoterOptions
-        {
-            Budget = options.DowntimeGoal,
-            MaxPasses = options.MaxPasses,
-            CutAnyway = options.Downtime is null,
-        });
+        _goal = RamVoterOptions.Of(options);
+        _voter = new RamVoter(_goal);
     }
 
     /// <summary>Time to stop and to continue a guest, both together; measured at about 1.2 ms.</summary>
@@ -82,6 +79,12 @@ internal sealed class DirectRam : IDisposable
         var own = _blocks[index];
         return new UnitCallbacks
         {
+            LivePrepare = index > 0 ? null : (_, _) =>
+            {
+                // An attempt to cut that was void has used up passes that are not those of this one.
+                _voter = new RamVoter(_goal);
+                return default;
+            },
             LiveExecute = async (context, pass, cancellation) =>
             {
                 if (index == 0) (_passStarted, _dirtyPages, _rest) = (_time.GetTimestamp(), 0, 0);

@@ -30,7 +30,7 @@ internal sealed partial class StreamCapture : IGuestCapture
     private readonly CaptureOptions _options;
     private readonly StreamStrategy _strategy;
     private readonly TimeProvider _time;
-    private readonly RamVoter _voter;
+    private RamVoter _voter;
     private ICaptureSinks? _sinks;
     private MigrationWatch? _watch;
     private StreamPages? _pages;
@@ -54,12 +54,7 @@ internal sealed partial class StreamCapture : IGuestCapture
         _strategy = strategy;
         _time = time;
         Description = inspection.Description;
-        _voter = new RamVoter(new RamVoterOptions
-        {
-            Budget = options.DowntimeGoal,
-            MaxPasses = options.MaxPasses,
-            CutAnyway = options.Downtime is null,
-        });
+        _voter = new RamVoter(RamVoterOptions.Of(options));
         Units = new UnitRegistry(maxNameOctets: byte.MaxValue);
         foreach (var block in Description.Blocks)
         {
@@ -217,7 +212,12 @@ internal sealed partial class StreamCapture : IGuestCapture
 
     private UnitCallbacks Callbacks() => new()
     {
-        LivePrepare = async (_, cancellation) => await RenewStreamAsync(cancellation),
+        LivePrepare = async (_, cancellation) =>
+        {
+            // The attempt before says nothing of this one, whose first pass brings everything again.
+            _voter = new RamVoter(RamVoterOptions.Of(_options));
+            await RenewStreamAsync(cancellation);
+        },
         LiveExecute = async (_, pass, cancellation) =>
         {
             await PassAsync(pass, cancellation);
