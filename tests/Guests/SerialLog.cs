@@ -56,6 +56,13 @@ public sealed class SerialLog(string path)
         }
     }
 
+    /// <summary>Waits until the guest has told of a block on its disk.</summary>
+    public async Task WaitForBlocksAsync(long number, CancellationToken cancellation)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (Blocks is not { Count: > 0 } blocks || blocks[^1] < number) await timer.WaitForNextTickAsync(cancellation);
+    }
+
     private static long Field(string line, string name)
     {
         var start = line.IndexOf(name, StringComparison.Ordinal);

@@ -25,9 +25,9 @@ public sealed class Guest_with_disks : BadDay
         var depth = await NumberedDisk.DepthAsync(source, Cancellation);
 
         await Cutpoint.QueryAsync(Cancellation, "take", source.Uri, "--name", "one", "--transport", transport, "--strategy", strategy);
-        await WaitForBlocksAsync(source.Serial, source.Serial.Blocks[^1] + 3);
+        await source.Serial.WaitForBlocksAsync(source.Serial.Blocks[^1] + 3, Cancellation);
         await Cutpoint.QueryAsync(Cancellation, "take", source.Uri, "--name", "two", "--transport", transport, "--strategy", strategy);
-        await WaitForBlocksAsync(source.Serial, source.Serial.Blocks[^1] + 3);
+        await source.Serial.WaitForBlocksAsync(source.Serial.Blocks[^1] + 3, Cancellation);
 
         var first = await disk.LastBlockAsync(Cancellation);
         var second = await new NumberedDisk(FrozenOf(await Cutpoint.QueryAsync(Cancellation, "show", "two")), "qcow2").LastBlockAsync(Cancellation);
@@ -36,7 +36,7 @@ public sealed class Guest_with_disks : BadDay
         foreach (var (name, frozen) in new[] { ("one", first), ("two", second) })
         {
             await using var restored = RestoredGuest.From(await Cutpoint.QueryAsync(Cancellation, "restore", name, "--launch"));
-            await WaitForBlocksAsync(restored.Serial, frozen + 3);
+            await restored.Serial.WaitForBlocksAsync(frozen + 3, Cancellation);
             Assert.Empty(restored.Serial.Complaints);
             // It was about to tell the last block, or had told it.
             Assert.InRange(restored.Serial.Blocks[0], frozen, frozen + 1);
@@ -66,7 +66,7 @@ public sealed class Guest_with_disks : BadDay
             take.Signal(signal);
             ended = await take.EndAsync(Cancellation);
         }
-        await WaitForBlocksAsync(guest.Serial, guest.Serial.Blocks[^1] + 2);
+        await guest.Serial.WaitForBlocksAsync(guest.Serial.Blocks[^1] + 2, Cancellation);
 
         if (signal == CtrlC) IsOneClearError(ended, 130);
         else await Cutpoint.QueryAsync(Cancellation, "doctor");
@@ -95,15 +95,9 @@ public sealed class Guest_with_disks : BadDay
         Assert.Empty(disk.Overlays());
         Assert.Equal(depth, await NumberedDisk.DepthAsync(guest, Cancellation));
         var told = guest.Serial.Blocks[^1];
-        await WaitForBlocksAsync(guest.Serial, told + 2);
+        await guest.Serial.WaitForBlocksAsync(told + 2, Cancellation);
         Assert.InRange(await disk.LastBlockAsync(Cancellation), told, long.MaxValue);
         Assert.Empty(guest.Serial.Complaints);
         Assert.Equal(Enumerable.Range(1, guest.Serial.Blocks.Count).Select(number => (long)number), guest.Serial.Blocks);
-    }
-
-    private async Task WaitForBlocksAsync(SerialLog serial, long number)
-    {
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (serial.Blocks is not { Count: > 0 } blocks || blocks[^1] < number) await timer.WaitForNextTickAsync(Cancellation);
     }
 }

@@ -20,7 +20,7 @@ public sealed class Guests_that_talk
         var cutpoint = new CutpointProgram(directory.File("repository"), directory.File("state"));
         await cutpoint.QueryAsync(ct, "init");
         var asked = new Dictionary<string, long>();
-        await using (var pair = await Pair.StartAsync(directory, "", ct))
+        await using (var pair = await TalkingPair.StartAsync(directory, "", ct))
         {
             await pair.TalkOnAsync(ct);
             foreach (var strategy in (string[])["auto", "precopy"])
@@ -36,7 +36,7 @@ public sealed class Guests_that_talk
             var restored = RestoredGuest.AllFrom(await cutpoint.QueryAsync(ct, "restore", strategy, "--launch"));
             await using var asks = restored[0];
             await using var answers = restored[1];
-            await Pair.TalkOnAsync(asks.Serial, answers.Serial, ct);
+            await TalkingPair.TalkOnAsync(asks.Serial, answers.Serial, ct);
             // They go on from the cut, not from their start.
             Assert.True(asks.Serial.Talked("asked", first: true) >= asked[strategy]);
         }
@@ -49,7 +49,7 @@ public sealed class Guests_that_talk
         using var cancellation = new CancellationTokenSource(Patience);
         var ct = cancellation.Token;
         using var directory = new TemporaryDirectory();
-        await using (var pair = await Pair.StartAsync(directory, "", ct))
+        await using (var pair = await TalkingPair.StartAsync(directory, "", ct))
         {
             await pair.TalkOnAsync(ct);
             await SaveAsync(pair.Asks, directory.File("asks.state"), ct);
@@ -57,7 +57,7 @@ public sealed class Guests_that_talk
             await SaveAsync(pair.Answers, directory.File("answers.state"), ct);
         }
 
-        await using var again = await Pair.StartAsync(directory, "-again", ct, directory.File("asks.state"), directory.File("answers.state"));
+        await using var again = await TalkingPair.StartAsync(directory, "-again", ct, directory.File("asks.state"), directory.File("answers.state"));
         await again.Answers.Serial.WaitForCountsAsync(2, ct);
 
         Assert.Contains(again.Answers.Serial.Complaints, line => line.StartsWith("WRONG ask", StringComparison.Ordinal));
@@ -81,67 +81,6 @@ public sealed class Guests_that_talk
             {
                 await Task.Yield();
             }
-        }
-    }
-
-    private sealed class Pair(Guest asks, Guest answers) : IAsyncDisposable
-    {
-        public Guest Asks => asks;
-
-        public Guest Answers => answers;
-
-        /// <summary>Two connected guests, booted or from a saved state. The one that answers listens.</summary>
-        public static async Task<Pair> StartAsync(TemporaryDirectory directory, string suffix, CancellationToken cancellation, params string[] states)
-        {
-            var socket = directory.File($"net{suffix}");
-            var answers = await Start(2, "answers", $"server=on,addr.type=unix,addr.path={socket}", states.ElementAtOrDefault(1));
-            var asks = await Start(1, "asks", $"server=off,addr.type=unix,addr.path={socket}", states.ElementAtOrDefault(0));
-            var pair = new Pair(asks, answers);
-            if (states.Length > 0)
-            {
-                foreach (var guest in (Guest[])[answers, asks])
-                {
-                    while (await guest.StatusAsync(cancellation) is "inmigrate") await Task.Delay(20, cancellation);
-                    await guest.ExecuteAsync("cont", null, cancellation);
-                }
-            }
-            return pair;
-
-            Task<Guest> Start(int talk, string name, string network, string? state) => Guest.StartAsync(
-                new GuestOptions
-                {
-                    RamKiB = 98312,
-                    ArenaMiB = 8,
-                    Talk = talk,
-                    Ram = talk == 1 ? GuestRam.File : GuestRam.Private,
-                    Extra =
-                    [
-                        "-netdev", $"stream,id=n0,{network}", "-device", "virtio-net-pci,netdev=n0,romfile=",
-                        .. state is null ? [] : (string[])["-S", "-incoming", $"exec:cat {state}"],
-                    ],
-                },
-                directory.File(name + suffix), cancellation);
-        }
-
-        public Task TalkOnAsync(CancellationToken cancellation) => TalkOnAsync(asks.Serial, answers.Serial, cancellation);
-
-        /// <summary>Waits until both have talked for two seconds more, and neither has a complaint.</summary>
-        public static async Task TalkOnAsync(SerialLog asks, SerialLog answers, CancellationToken cancellation)
-        {
-            var (asked, heard) = (asks.Talked("answered"), answers.Talked("heard"));
-            while (asks.Talked("answered") <= asked || answers.Talked("heard") <= heard || asks.Talked("answered") < 2)
-            {
-                await asks.WaitForCountsAsync(asks.Counts.Count + 1, cancellation);
-                await answers.WaitForCountsAsync(answers.Counts.Count + 1, cancellation);
-            }
-            Assert.Empty(asks.Complaints);
-            Assert.Empty(answers.Complaints);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await asks.DisposeAsync();
-            await answers.DisposeAsync();
         }
     }
 }
