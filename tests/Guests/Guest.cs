@@ -44,8 +44,24 @@ public sealed class Guest : IAsyncDisposable
     public static async Task<Guest> StartAsync(GuestOptions options, string directory, CancellationToken cancellation)
     {
         await GuestKit.EnsureAsync(cancellation);
+        return await StartAsync(options, options.Arguments(directory), directory, cancellation);
+    }
+
+    /// <summary>Starts a machine with little memory and no system, for tests that are about what is around it; returns when its monitor listens.</summary>
+    /// <param name="directory">For its files.</param>
+    /// <param name="devices">Further arguments of QEMU.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    public static Task<Guest> StartBareAsync(string directory, IEnumerable<string> devices, CancellationToken cancellation) => StartAsync(
+        new GuestOptions { RamKiB = 16 << 10 },
+        [
+            "-accel", GuestOptions.Accelerator, "-nodefaults", "-display", "none", "-m", "16M", "-object", $"memory-backend-file,id=ram0,size=16M,share=on,mem-path={directory}/ram",
+            "-machine", "pc,memory-backend=ram0", "-qmp", $"unix:{directory}/qmp,server=on,wait=off", .. devices,
+        ], directory, cancellation);
+
+    private static async Task<Guest> StartAsync(GuestOptions options, IEnumerable<string> arguments, string directory, CancellationToken cancellation)
+    {
         System.IO.Directory.CreateDirectory(directory);
-        var start = new ProcessStartInfo("qemu-system-x86_64", options.Arguments(directory)) { RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo("qemu-system-x86_64", arguments) { RedirectStandardError = true, RedirectStandardInput = true };
         var guest = new Guest(Process.Start(start)!, directory, options);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
         while (!File.Exists(guest.Monitor))

@@ -78,7 +78,7 @@ internal sealed record BlockDevice
     /// The path behind an image's name. QEMU names an image whose backing file is not the one in its header, as it is above every snapshot, by "json:" and
     /// all of its options.
     /// </summary>
-    private static string? FileOf(string? name, string? directory)
+    internal static string? FileOf(string? name, string? directory)
     {
         const string Json = "json:";
         if (name is null) return null;

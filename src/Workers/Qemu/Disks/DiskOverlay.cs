@@ -12,6 +12,14 @@ namespace Cutpoint.Workers.Qemu.Disks;
 /// <param name="Node">QEMU's node of the overlay; at most 31 octets, as QEMU wants it.</param>
 internal sealed record DiskOverlay(string Device, string ImageNode, string Format, long Octets, IReadOnlyList<string> Chain, string Path, string Node)
 {
+    /// <summary>The merge into the image below that is under way, or was when its process died; null when there is none.</summary>
+    public PendingMerge? Merge { get; init; }
+
+    /// <summary>
+    /// True once the guest reads and writes past the overlay, and its contents are in the image below. Its file stays as long as a checkpoint names it.
+    /// </summary>
+    public bool IsMerged { get; init; }
+
     /// <summary>The frozen image.</summary>
     [JsonIgnore]
     public string Image => Chain[0];

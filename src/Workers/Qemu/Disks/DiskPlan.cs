@@ -68,7 +68,7 @@ internal static class DiskPlan
         {
             return (
                 string.Create(CultureInfo.InvariantCulture, $"stands on {device.Files.Count - 1} other images; with the new one it would be more than {LongestChain}"),
-                "forget the newest checkpoints of this guest, which merges their overlays, or take it with --no-disks");
+                "forget checkpoints of this guest, and end the guests that were restored from them: overlays no checkpoint needs are merged then. Or take it with --no-disks");
         }
         return null;
     }

@@ -82,41 +82,59 @@ internal static class OverlayCommands
         }, QmpClient.CommandDeadline, cancellation);
 
     /// <summary>
-    /// Merges the overlay a disk writes into back into its image; the disk writes into the image then. A merge somebody began and did not end is gone on with.
+    /// Merges an overlay into the image below it, and waits for the end of it. A merge somebody began under that name and did not end is gone on with.
     /// </summary>
-    internal static async Task MergeAsync(this QmpClient monitor, DiskOverlay overlay, TimeProvider time, CancellationToken cancellation)
+    /// <param name="monitor">The guest's monitor.</param>
+    /// <param name="job">What the merge is called.</param>
+    /// <param name="disk">The node the disk writes to.</param>
+    /// <param name="overlay">The overlay's node; when it is the disk's, the disk writes to the image below from then on.</param>
+    /// <param name="image">The node of the image below.</param>
+    /// <param name="path">What the image above is to call the image below; null when there is none above.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellation">Ends the waiting, not the merge.</param>
+    /// <returns>QEMU's words when it did not come to its end; null says nothing.</returns>
+    internal static async Task<string?> CommitAsync(
+        this QmpClient monitor, string job, string disk, string overlay, string image, string? path, TimeProvider time, CancellationToken cancellation)
     {
         using var events = monitor.Subscribe("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED");
-        if (await StatusAsync() is null)
+        if (await monitor.QueryJobAsync(job, cancellation) is null)
         {
             await monitor.ExecuteAsync("block-commit", writer =>
             {
-                writer.WriteString("job-id", overlay.MergeJob);
-                writer.WriteString("device", overlay.Node);
-                writer.WriteString("base-node", overlay.ImageNode);
+                writer.WriteString("job-id", job);
+                writer.WriteString("device", disk);
+                writer.WriteString("top-node", overlay);
+                writer.WriteString("base-node", image);
+                if (path is not null) writer.WriteString("backing-file", path);
             }, QmpClient.CommandDeadline, cancellation);
         }
-        for (var isTold = false; await StatusAsync() is { } status;)
+        for (var isTold = false; await monitor.QueryJobAsync(job, cancellation) is { } status;)
         {
             // Ready when what the guest has written so far is merged; from there on it is kept merged until it is told to change over.
             if (status == "ready" && !isTold)
             {
-                await monitor.ExecuteAsync("job-complete", writer => writer.WriteString("id", overlay.MergeJob), QmpClient.CommandDeadline, cancellation);
+                await monitor.ExecuteAsync("job-complete", writer => writer.WriteString("id", job), QmpClient.CommandDeadline, cancellation);
                 isTold = true;
             }
             await Task.Delay(Poll, time, cancellation);
         }
-        if ((await monitor.QueryBlockAsync(null, cancellation)).All(disk => disk.Node != overlay.Node)) return;
-        var reason = events.TryRead(out var end) ? end.Text("error") : null;
-        throw new SnapshotException(
-            ErrorCode.Failed, $"{monitor.Path}: QEMU did not merge {overlay.Path} back into {overlay.Image}: {reason ?? "the job was cancelled"}",
-            "the guest goes on with the overlay, and nothing is lost; 'cutpoint doctor' tries it again");
+        return events.TryRead(out var end) ? end.Text("error") : null;
+    }
 
-        async Task<string?> StatusAsync()
-        {
-            var jobs = await monitor.ExecuteAsync("query-jobs", cancellation);
-            return jobs.EnumerateArray().FirstOrDefault(job => job.Text("id") == overlay.MergeJob).Text("status");
-        }
+    /// <summary>The status of a job, or null when there is none of that name.</summary>
+    internal static async Task<string?> QueryJobAsync(this QmpClient monitor, string job, CancellationToken cancellation)
+    {
+        var jobs = await monitor.ExecuteAsync("query-jobs", cancellation);
+        return jobs.EnumerateArray().FirstOrDefault(one => one.Text("id") == job).Text("status");
+    }
+
+    /// <summary>The nodes that read a file as an image of a format.</summary>
+    internal static async Task<IReadOnlyList<string>> QueryNodesOfAsync(
+        this QmpClient monitor, string path, string format, string? directory, CancellationToken cancellation)
+    {
+        var answer = await monitor.ExecuteAsync(
+            "query-named-block-nodes", writer => writer.WriteBoolean("flat", true), QmpClient.CommandDeadline, cancellation);
+        return [.. answer.EnumerateArray().Where(node => node.Text("drv") == format && BlockDevice.FileOf(node.Text("file"), directory) == path).Select(node => node.Text("node-name")!)];
     }
 
     /// <summary>Closes the nodes of an overlay no disk uses, those there are.</summary>

@@ -25,6 +25,27 @@ public sealed class OverlayLedger
     /// <exception cref="SnapshotException">A note cannot be read.</exception>
     public IReadOnlySet<string> FilesInUse() => Read().SelectMany(entry => entry.Overlays).SelectMany(overlay => overlay.Chain.Append(overlay.Path)).ToHashSet();
 
+    /// <summary>
+    /// Whether it is one of our merges that has changed an image since this time, and nobody else: a merge that has not given the image its time back yet, or
+    /// whose process died before it could.
+    /// </summary>
+    /// <exception cref="SnapshotException">A note cannot be read.</exception>
+    internal bool VouchesFor(string image, DateTimeOffset writtenAt) =>
+        Read().SelectMany(entry => entry.Overlays).Any(overlay => overlay.Merge is { } merge && merge.IsAbove(image) && merge.WrittenAt == writtenAt);
+
+    /// <summary>What must stay as it is now.</summary>
+    /// <param name="dead">Ids of the sets whose checkpoint is not there and whose job does not live.</param>
+    internal FrozenImages Frozen(IReadOnlySet<string> dead) => new(Read(), dead, path => OverlayFile.BackingOf(path)?.Path);
+
+    /// <summary>Writes down what has become of an overlay of an entry; the entry ends with the last file of it.</summary>
+    internal void Note(OverlayEntry entry, DiskOverlay overlay)
+    {
+        if (TryRead(PathOf(entry)) is not { } now) return;
+        now = now with { Overlays = [.. now.Overlays.Select(other => other.Path == overlay.Path ? overlay : other)] };
+        if (now.Overlays.Any(one => File.Exists(one.Path))) Write(now);
+        else Remove(now);
+    }
+
     /// <summary>Writes an entry so that it is there whatever process dies next.</summary>
     /// <exception cref="SnapshotException">It cannot be written; no overlay may be made then.</exception>
     internal void Write(OverlayEntry entry)

@@ -14,9 +14,18 @@ internal sealed class OverlayMerge(OverlayLedger ledger, TimeProvider time)
     /// <exception cref="SnapshotException">It cannot be now; the guest goes on with its overlays, and the note stays.</exception>
     public async Task RunAsync(OverlayEntry entry, CancellationToken cancellation)
     {
-        await using var monitor = await QmpClient.ConnectAsync(entry.Socket, time, cancellation);
-        if (entry.Qemu is { } qemu && monitor.PeerProcessId is { } peer && peer != qemu.Id) throw Gone(entry);
+        await using var monitor = await ConnectAsync(entry, time, cancellation);
         await RunAsync(monitor, entry, cancellation);
+    }
+
+    /// <summary>Connects to the guest a set was made in.</summary>
+    /// <exception cref="SnapshotException">It cannot be reached, or another one is there.</exception>
+    public static async Task<QmpClient> ConnectAsync(OverlayEntry entry, TimeProvider time, CancellationToken cancellation)
+    {
+        var monitor = await QmpClient.ConnectAsync(entry.Socket, time, cancellation);
+        if (entry.Qemu is not { } qemu || monitor.PeerProcessId is not { } peer || peer == qemu.Id) return monitor;
+        await monitor.DisposeAsync();
+        throw Gone(entry);
     }
 
     /// <inheritdoc cref="RunAsync(OverlayEntry, CancellationToken)"/>
@@ -36,36 +45,57 @@ internal sealed class OverlayMerge(OverlayLedger ledger, TimeProvider time)
             $"start it with these files as its disks, or merge them while nobody uses them: {string.Join("; ", left.Select(overlay => $"qemu-img commit {overlay.Path} && rm {overlay.Path}"))}");
     }
 
-    private async Task UndoAsync(QmpClient monitor, OverlayEntry entry, DiskOverlay overlay, CancellationToken cancellation)
+    /// <summary>Removes an overlay that is in no disk of its guest: it never came into use, or was merged by somebody who died then.</summary>
+    /// <exception cref="SnapshotException">It may hold what is nowhere else.</exception>
+    public static async Task RemoveAsync(
+        QmpClient monitor, OverlayEntry entry, DiskOverlay overlay, IReadOnlyList<BlockDevice> disks, CancellationToken cancellation)
     {
         if (File.Exists(overlay.Path))
         {
-            var disks = await monitor.QueryBlockAsync(null, cancellation);
-            if (disks.Any(disk => disk.Node == overlay.Node)) await MergeAsync(monitor, overlay, cancellation);
-            else if (disks.Any(disk => disk.Files.Contains(overlay.Path))) throw Stays(entry, overlay, "another image stands on it, or the disk uses it in another way");
-            // Its image is what the disk uses: it never changed over, or was merged by somebody who died then. Any other overlay may hold what is nowhere else.
-            else if (disks.All(disk => disk.Node != overlay.ImageNode) && (await monitor.QueryNodesAsync(cancellation)).GetValueOrDefault(overlay.Node, 1) > 0)
-                throw Stays(entry, overlay, "the disk was unplugged");
-            File.Delete(overlay.Path);
+            var isApart = disks.All(disk => disk.Node != overlay.ImageNode && !disk.Files.Contains(overlay.Image));
+            if (isApart && (await monitor.QueryNodesAsync(cancellation)).GetValueOrDefault(overlay.Node, 1) > 0) throw Stays(entry, overlay, "the disk was unplugged");
+            OverlayFile.Delete(overlay);
         }
         await monitor.RemoveNodesAsync(overlay, cancellation);
+    }
+
+    /// <summary>Says that an overlay stays for the time being.</summary>
+    public static SnapshotException Stays(OverlayEntry entry, DiskOverlay overlay, string reason) => new(
+        ErrorCode.Failed, $"{entry.Socket}: {overlay.Path} is not merged back into {overlay.Image}: {reason}", "nothing is lost; merge it by hand when it is free");
+
+    /// <summary>Says in the words of an operator why QEMU does not begin to merge.</summary>
+    public static SnapshotException NotNow(QmpClient monitor, string overlay, string image, QmpException refused) => new(
+        // "Failed to get "write" lock": a guest restored from the checkpoint reads the image. "inactive": the guest stands still since its migration.
+        ErrorCode.Failed, $"{monitor.Path}: QEMU cannot merge {overlay} back into {image} now: {refused.QemuText}",
+        "end the guests that were restored from the checkpoint, or continue this one if it stands still; then run 'cutpoint gc'", refused);
+
+    /// <summary>Says that QEMU began to merge and did not end.</summary>
+    public static SnapshotException NotDone(QmpClient monitor, string overlay, string image, string? reason) => new(
+        ErrorCode.Failed, $"{monitor.Path}: QEMU did not merge {overlay} back into {image}: {reason ?? "the job was cancelled"}",
+        "the guest goes on with the overlay, and nothing is lost; 'cutpoint doctor' tries it again");
+
+    private async Task UndoAsync(QmpClient monitor, OverlayEntry entry, DiskOverlay overlay, CancellationToken cancellation)
+    {
+        var disks = await monitor.QueryBlockAsync(null, cancellation);
+        if (disks.Any(disk => disk.Node == overlay.Node))
+        {
+            await MergeAsync(monitor, overlay, cancellation);
+            disks = await monitor.QueryBlockAsync(null, cancellation);
+        }
+        if (disks.Any(disk => disk.Files.Contains(overlay.Path))) throw Stays(entry, overlay, "another image stands on it, or the disk uses it in another way");
+        await RemoveAsync(monitor, entry, overlay, disks, cancellation);
     }
 
     private async Task MergeAsync(QmpClient monitor, DiskOverlay overlay, CancellationToken cancellation)
     {
         try
         {
-            await monitor.MergeAsync(overlay, time, cancellation);
+            var reason = await monitor.CommitAsync(overlay.MergeJob, overlay.Node, overlay.Node, overlay.ImageNode, null, time, cancellation);
+            if ((await monitor.QueryBlockAsync(null, cancellation)).Any(disk => disk.Node == overlay.Node)) throw NotDone(monitor, overlay.Path, overlay.Image, reason);
         }
         catch (QmpException refused) when (refused.Failure == QmpFailure.Refused)
         {
-            // "Failed to get "write" lock": a guest restored from the checkpoint reads the image. "inactive": the guest stands still since its migration.
-            throw new SnapshotException(
-                ErrorCode.Failed, $"{monitor.Path}: QEMU cannot merge {overlay.Path} back into {overlay.Image} now: {refused.QemuText}",
-                "end the guests that were restored from the checkpoint, or continue this one if it stands still; then run 'cutpoint gc'", refused);
+            throw NotNow(monitor, overlay.Path, overlay.Image, refused);
         }
     }
-
-    private static SnapshotException Stays(OverlayEntry entry, DiskOverlay overlay, string reason) => new(
-        ErrorCode.Failed, $"{entry.Socket}: {overlay.Path} is not merged back into {overlay.Image}: {reason}", "nothing is lost; merge it by hand when it is free");
 }

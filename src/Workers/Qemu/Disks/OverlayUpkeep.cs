@@ -1,10 +1,12 @@
 using Cutpoint.Repository;
+using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Disks;
 
 /// <summary>
-/// Merges back what no checkpoint needs: the overlays of jobs that were killed or never committed, and those of checkpoints that were forgotten. One rule
-/// for all of them: a set whose checkpoint is not in its repository, whose job does not live, and on whose images no other set stands.
+/// Merges what no checkpoint needs: the overlays of jobs that were killed or never committed, and those of checkpoints that were forgotten. One rule
+/// for all of them: a set is dead when its checkpoint is not in its repository and its job does not live; an overlay of a dead set goes into the image below
+/// it when nobody else needs that image as it is (<see cref="FrozenImages"/>).
 /// </summary>
 /// <param name="ledger">The overlays of this host.</param>
 /// <param name="time">The clock.</param>
@@ -26,44 +28,88 @@ public sealed class OverlayUpkeep(OverlayLedger ledger, TimeProvider time)
     public async Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, CancellationToken cancellation)
     {
         var name = NameOf(repository);
-        var entries = ledger.Read().ToList();
-        if (!entries.Exists(entry => entry.Repository == name)) return [];
+        var loose = ledger.Read().Where(entry => entry.Repository == name && !entry.IsOwned).ToList();
+        if (loose.Count == 0) return [];
         // After the notes: a checkpoint that came into being between the two looks is in the list.
         var kept = (await repository.ListAsync(cancellation)).Select(checkpoint => checkpoint.Id.ToString()).ToHashSet();
+        var dead = loose.Where(entry => !kept.Contains(entry.Checkpoint)).ToList();
+        return await RunAsync(dead, repository.RunDirectory, cancellation);
+    }
+
+    private async Task<IReadOnlyList<OverlayOutcome>> RunAsync(List<OverlayEntry> dead, string runDirectory, CancellationToken cancellation)
+    {
+        var ids = dead.Select(entry => entry.Id).ToHashSet();
         var outcomes = new List<OverlayOutcome>();
-        // The newest first: it stands on the others.
-        foreach (var entry in entries.AsEnumerable().Reverse().ToList())
+        var guests = new Dictionary<string, (OverlayEntry Guest, HashSet<string> Sets)>(StringComparer.Ordinal);
+        foreach (var entry in dead)
         {
-            if (entry.Repository != name || kept.Contains(entry.Checkpoint) || entry.IsOwned) continue;
-            if (entries.Exists(other => other != entry && StandsOn(other, entry))) continue;
-            var outcome = await MergeAsync(repository, entry, cancellation);
-            if (outcome is not null) outcomes.Add(outcome);
-            if (outcome?.Problem is null) entries.Remove(entry);
+            // Overlays of a restored guest that has ended, in its own directory: nobody can start it again, and the directory is swept.
+            var isPassing = entry.IsGone && entry.Overlays.All(overlay => overlay.Path.StartsWith(runDirectory + "/", StringComparison.Ordinal));
+            if (isPassing || (entry.IsGone && entry.Overlays.All(overlay => !File.Exists(overlay.Path))))
+            {
+                ledger.Remove(entry);
+                continue;
+            }
+            foreach (var overlay in entry.Overlays.Where(overlay => overlay.IsMerged && !ledger.Frozen(ids).Read(overlay.Path)))
+            {
+                OverlayFile.Delete(overlay);
+                ledger.Note(entry, overlay);
+            }
+            if (entry.Overlays.All(overlay => overlay.IsMerged)) continue;
+            if (GuestOf(entry) is not { } guest) outcomes.AddRange(Ended(entry, ids));
+            else if (guests.TryGetValue(guest.Socket, out var known)) known.Sets.Add(entry.Id);
+            else guests.Add(guest.Socket, (guest, [entry.Id]));
+        }
+        foreach (var (guest, sets) in guests.Values)
+        {
+            if (IsDue(sets, ids)) outcomes.AddRange(await ShortenAsync(guest, sets, ids, cancellation));
         }
         return outcomes;
     }
 
-    private async Task<OverlayOutcome?> MergeAsync(DirectoryRepository repository, OverlayEntry entry, CancellationToken cancellation)
+    /// <summary>
+    /// The guest in whose disks a set is: that which the overlays were made in, or one that was started with them since, as its own notes show. Null when none
+    /// of them runs.
+    /// </summary>
+    private OverlayEntry? GuestOf(OverlayEntry entry) => !entry.IsGone ? entry
+        : ledger.Read().LastOrDefault(other => !other.IsGone && entry.Overlays.Any(overlay => FrozenImages.IsInUse(overlay, [other])));
+
+    /// <summary>Whether there may be something to do: a guest is not bothered for what has to wait.</summary>
+    private bool IsDue(HashSet<string> sets, HashSet<string> dead)
     {
-        // Overlays of a restored guest that has ended, in its own directory: nobody can start it again, and the directory is swept.
-        var isPassing = entry.IsGone && entry.Overlays.All(overlay => overlay.Path.StartsWith(repository.RunDirectory + "/", StringComparison.Ordinal));
-        if (isPassing || entry.Overlays.All(overlay => !File.Exists(overlay.Path) && entry.IsGone))
-        {
-            ledger.Remove(entry);
-            return null;
-        }
+        var frozen = ledger.Frozen(dead);
+        return ledger.Read().Where(entry => sets.Contains(entry.Id)).SelectMany(entry => entry.Overlays)
+            .Any(overlay => !overlay.IsMerged && (overlay.Merge is not null || frozen.MayTake(OverlayFile.BackingOf(overlay.Path)?.Path ?? overlay.Image, overlay.Path)));
+    }
+
+    private async Task<IReadOnlyList<OverlayOutcome>> ShortenAsync(
+        OverlayEntry guest, HashSet<string> sets, HashSet<string> dead, CancellationToken cancellation)
+    {
         try
         {
-            if (entry.IsGone) throw OverlayMerge.Gone(entry);
-            await new OverlayMerge(ledger, time).RunAsync(entry, cancellation);
-            return new OverlayOutcome(entry.Socket, $"merged {string.Join(", ", entry.Overlays.Select(overlay => $"{overlay.Path} back into {overlay.Image}"))}");
+            await using var monitor = await OverlayMerge.ConnectAsync(guest, time, cancellation);
+            var directory = QemuProcess.Read(monitor.PeerProcessId).Directory;
+            return await new ChainShortening(monitor, directory, dead, ledger, time).RunAsync(sets, cancellation);
         }
         catch (SnapshotException problem)
         {
-            return new OverlayOutcome(entry.Socket, "overlays are left") { Problem = problem };
+            return [new OverlayOutcome(guest.Socket, "overlays are left") { Problem = problem }];
         }
     }
 
-    private static bool StandsOn(OverlayEntry upper, OverlayEntry lower) =>
-        upper.Overlays.Any(above => lower.Overlays.Any(below => above.Chain.Contains(below.Image)));
+    /// <summary>What is left of a set whose guest has ended: it is that guest's disk, and nobody's to merge. A merge that QEMU took with it has its end here.</summary>
+    private IEnumerable<OverlayOutcome> Ended(OverlayEntry entry, HashSet<string> dead)
+    {
+        foreach (var overlay in entry.Overlays)
+        {
+            if (overlay.Merge is not { } merge) continue;
+            merge.PutTimeBack();
+            var isDone = merge.Above is { } above && OverlayFile.BackingOf(above)?.Path == merge.Into;
+            ledger.Note(entry, overlay with { Merge = null, IsMerged = isDone });
+        }
+        var frozen = ledger.Frozen(dead);
+        // What others stand on is theirs.
+        if (!entry.Overlays.Any(overlay => !overlay.IsMerged && File.Exists(overlay.Path) && !frozen.StandOn(overlay.Path))) return [];
+        return [new OverlayOutcome(entry.Socket, "overlays are left") { Problem = OverlayMerge.Gone(entry) }];
+    }
 }

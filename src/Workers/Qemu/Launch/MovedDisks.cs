@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Guests;
 using Cutpoint.Repository;
+using Cutpoint.Workers.Qemu.Disks;
 
 namespace Cutpoint.Workers.Qemu.Launch;
 
@@ -44,9 +45,9 @@ internal sealed class MovedDisks
 
     /// <summary>Makes the overlay of a disk, once it is sure that the image is what it was.</summary>
     /// <exception cref="SnapshotException">It is not, or the overlay cannot be written.</exception>
-    public static void MakeOverlay(DiskSnapshot disk, string overlay)
+    public static void MakeOverlay(DiskSnapshot disk, string overlay, OverlayLedger ledger)
     {
-        CheckImage(disk);
+        CheckImage(disk, ledger);
         try
         {
             File.Delete(overlay);
@@ -72,7 +73,7 @@ internal sealed class MovedDisks
 
     /// <summary>Whether a disk's image is what it was at the cut.</summary>
     /// <exception cref="SnapshotException">It is not.</exception>
-    public static void CheckImage(DiskSnapshot disk)
+    public static void CheckImage(DiskSnapshot disk, OverlayLedger ledger)
     {
         if (!File.Exists(disk.Image))
         {
@@ -82,7 +83,7 @@ internal sealed class MovedDisks
                 IsPreflight = true,
             };
         }
-        if (disk.WrittenAt is { } written && File.GetLastWriteTimeUtc(disk.Image) != written.UtcDateTime)
+        if (disk.WrittenAt is { } written && File.GetLastWriteTimeUtc(disk.Image) != written.UtcDateTime && !ledger.VouchesFor(disk.Image, written))
         {
             throw new SnapshotException(
                 ErrorCode.VerificationFailed, $"{disk.Image}, the image of disk {disk.Device} at the cut, was written to since: it does not fit the guest's memory any more",

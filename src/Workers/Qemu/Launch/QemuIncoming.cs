@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Net.Sockets;
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Monitor;
 using Cutpoint.Workers.Qemu.Preflight;
 
@@ -59,7 +60,7 @@ public sealed class QemuIncoming : IAsyncDisposable
         // What is there is from an earlier guest in this directory; a stale socket would be taken for the new one.
         File.Delete(plan.QmpSocket);
         File.Delete(plan.Log);
-        foreach (var (disk, overlay) in plan.Disks) MovedDisks.MakeOverlay(disk, overlay);
+        foreach (var (disk, overlay) in plan.Disks) MovedDisks.MakeOverlay(disk, overlay, new OverlayLedger());
         var directory = Directory.Exists(plan.WorkingDirectory) ? plan.WorkingDirectory : "/";
         ChildProcess process;
         try
@@ -155,7 +156,7 @@ public sealed class QemuIncoming : IAsyncDisposable
                     throw Refused((await _monitor.QueryMigrationAsync(QmpClient.CommandDeadline, cancellation)).Error);
             }
             // QEMU locks the images only from here on: nobody writes to them any more, and whoever did it before is noticed.
-            foreach (var (disk, _) in _plan?.Disks ?? []) MovedDisks.CheckImage(disk);
+            foreach (var (disk, _) in _plan?.Disks ?? []) MovedDisks.CheckImage(disk, new OverlayLedger());
         }
         catch (Exception error) when (error is QmpException { Failure: QmpFailure.Ended } or IOException or SocketException)
         {

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Qemu.Launch;
 using Cutpoint.Workers.Qemu.Preflight;
 
@@ -63,7 +65,7 @@ public sealed class MovedDisksTests : IDisposable
         var image = Path.Combine(_directory, "image");
         var overlay = Path.Combine(_directory, "overlay");
         Run("create", "-q", "-f", format, image, $"{length}");
-        MovedDisks.MakeOverlay(Disk(image, format, length), overlay);
+        MovedDisks.MakeOverlay(Disk(image, format, length), overlay, Ledger);
 
         Run("check", "-q", overlay);
         Run("compare", "-q", "-f", "qcow2", "-F", format, overlay, image);
@@ -76,13 +78,36 @@ public sealed class MovedDisksTests : IDisposable
         var image = Path.Combine(_directory, "image");
         File.WriteAllBytes(image, new byte[512]);
         var disk = Disk(image, "raw", 512) with { WrittenAt = File.GetLastWriteTimeUtc(image) };
-        MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"));
+        MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"), Ledger);
         File.SetLastWriteTimeUtc(image, DateTime.UnixEpoch);
 
-        var error = Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay")));
+        var error = Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"), Ledger));
 
         Assert.Equal(ErrorCode.VerificationFailed, error.Code);
         Assert.Contains(image, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_image_is_what_it_was_when_only_a_merge_below_it_has_changed_its_header()
+    {
+        var image = Path.Combine(_directory, "image");
+        File.WriteAllBytes(image, new byte[512]);
+        var disk = Disk(image, "raw", 512) with { WrittenAt = File.GetLastWriteTimeUtc(image) };
+        Ledger.Write(new OverlayEntry
+        {
+            Id = "merged", Repository = "r", Checkpoint = "c", Socket = "/qmp", Boot = ProcessIdentity.Boot,
+            Overlays =
+            [
+                new DiskOverlay("virtio0", "node", "raw", 512, ["/below"], "/merged", "cp-0") { Merge = PendingMerge.Begin("/below", image, isWritten: false) },
+            ],
+        });
+        File.SetLastWriteTimeUtc(image, DateTime.UnixEpoch);
+
+        MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"), Ledger);
+        File.AppendAllText(image, "by a guest");
+        File.SetLastWriteTimeUtc(image, DateTime.UnixEpoch);
+
+        Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"), Ledger));
     }
 
     [Theory]
@@ -92,9 +117,11 @@ public sealed class MovedDisksTests : IDisposable
     {
         var image = Path.Combine(_directory, "image");
         File.WriteAllBytes(image, new byte[512]);
-        var error = Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(Disk(image, "raw", length), Path.Combine(_directory, "overlay")));
+        var error = Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(Disk(image, "raw", length), Path.Combine(_directory, "overlay"), Ledger));
         Assert.Equal(ErrorCode.Incompatible, error.Code);
     }
+
+    private OverlayLedger Ledger => new(Path.Combine(_directory, "notes"));
 
     private static DiskSnapshot Disk(string image, string format, long length) => new("virtio0", format, length, [image], image + ".overlay");
 
