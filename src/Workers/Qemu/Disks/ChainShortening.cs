@@ -79,7 +79,11 @@ internal sealed class ChainShortening(QmpClient monitor, string? directory, IRea
         if (overlay.Merge is not { } merge || await monitor.QueryJobAsync(overlay.MergeJob, cancellation) is null)
         {
             overlay.Merge?.PutTimeBack();
-            if (!ledger.Frozen(dead).MayTake(image, overlay.Path)) return null;
+            if (!ledger.Frozen(dead).MayTake(image, overlay.Path))
+            {
+                ledger.Note(entry, overlay with { Merge = null });
+                return null;
+            }
             var above = at > 0 ? disk.Files[at - 1] : null;
             if (above is not null && !File.Exists(above)) throw OverlayMerge.Stays(entry, overlay, $"{above}, which stands on it, is not to be seen from here");
             merge = PendingMerge.Begin(image, above, isWritten: at == 1);

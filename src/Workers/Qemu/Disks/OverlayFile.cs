@@ -53,9 +53,17 @@ internal static class OverlayFile
     }
 
     /// <summary>Removes an overlay nobody reads any more.</summary>
+    /// <exception cref="SnapshotException">It cannot be removed.</exception>
     public static void Delete(DiskOverlay overlay)
     {
-        File.Delete(overlay.Path + Draft);
-        File.Delete(overlay.Path);
+        try
+        {
+            File.Delete(overlay.Path + Draft);
+            File.Delete(overlay.Path);
+        }
+        catch (Exception error) when (StorageError.IsStorage(error))
+        {
+            throw StorageError.Translate(error, overlay.Path, "remove");
+        }
     }
 }
