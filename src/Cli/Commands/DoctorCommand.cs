@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Qemu.Disks;
@@ -45,7 +46,7 @@ internal static class DoctorCommand
             if (location.Key is null && DirectoryRepository.ListKeys(location).Count > 0)
                 return await DirectoryRepository.ExamineStructureAsync(location, TimeProvider.System, cancellation);
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            var overlays = await new OverlayUpkeep(new OverlayLedger(), TimeProvider.System).RunAsync(repository, cancellation);
+            var overlays = await OverlayNotes.RunAsync(repository, TimeProvider.System, cancellation);
             return [.. overlays.Select(Describe), .. await repository.ExamineAsync(cancellation)];
         }
         catch (SnapshotException exception) when (exception.Code != ErrorCode.NotAuthorised)

@@ -6,6 +6,7 @@ using Cutpoint.Guests;
 using Cutpoint.Nodes;
 using Cutpoint.Workers.Nodes;
 using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Disks;
 using Cutpoint.Workers.Reference;
 
 namespace Cutpoint.Cli.Commands;
@@ -44,13 +45,13 @@ internal static class NodeCommand
         var time = TimeProvider.System;
         await TakeCommand.ThawAsync(time, cancellation);
         using var reference = new ReferenceDriver(time);
-        IGuestDriver[] Drivers(QemuSessionOptions options) => [new QemuDriver(options, time), reference];
+        IGuestDriver[] drivers = [new QemuDriver(new QemuSessionOptions(), time), reference];
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var running = new List<Task>();
         try
         {
-            if (roles.HasFlag(NodeRoles.Worker)) running.Add(await ServeAsync(parsed, address, Drivers(new QemuSessionOptions { MayFreezeDisks = false }), secret!, time, over.Token));
-            if (roles.HasFlag(NodeRoles.Coordinator)) running.Add(await KeepAsync(parsed, Drivers(new QemuSessionOptions()), secret, time, over.Token));
+            if (roles.HasFlag(NodeRoles.Worker)) running.Add(await ServeAsync(parsed, address, drivers, secret!, time, over.Token));
+            if (roles.HasFlag(NodeRoles.Coordinator)) running.Add(await KeepAsync(parsed, drivers, secret, time, over.Token));
             // One that fails ends the other.
             await Task.WhenAny(running);
         }
@@ -66,7 +67,9 @@ internal static class NodeCommand
     private static async Task<Task> ServeAsync(
         ParseResult parsed, NodeAddress address, IReadOnlyList<IGuestDriver> drivers, NodeSecret secret, TimeProvider time, CancellationToken cancellation)
     {
-        var node = await WorkerNode.ListenAsync(address, drivers, secret, Note, time, cancellation);
+        var overlays = new OverlayUpkeep(new OverlayLedger(), time);
+        foreach (var outcome in await overlays.FinishAsync(cancellation)) Note(outcome.ToString());
+        var node = await WorkerNode.ListenAsync(address, drivers, overlays, secret, Note, time, cancellation);
         if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(new ListeningNode(node.Address.ToString()), JsonOutput.Types.ListeningNode);
         else Console.Out.WriteLine($"listening on {node.Address}");
         return RunAsync();

@@ -1,3 +1,4 @@
+using Cutpoint.Jobs;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Qemu.Disks;
 
@@ -11,13 +12,36 @@ internal static class OverlayNotes
     {
         try
         {
-            foreach (var outcome in await new OverlayUpkeep(new OverlayLedger(), time).RunAsync(repository, cancellation))
-                await Console.Error.WriteLineAsync($"cutpoint: note: {(outcome.Problem is { } problem ? Text(problem) : $"{outcome.Socket}: {outcome.Details}")}");
+            foreach (var outcome in await RunAsync(repository, time, cancellation)) await Console.Error.WriteLineAsync($"cutpoint: note: {outcome}");
         }
         catch (SnapshotException unreadable)
         {
             await Console.Error.WriteLineAsync($"cutpoint: note: {Text(unreadable)}");
         }
+    }
+
+    /// <summary>Merges what can be merged, and returns what has become of it.</summary>
+    public static Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
+        new OverlayUpkeep(new OverlayLedger(), time).RunAsync(
+            OverlayUpkeep.NameOf(repository), ids => MissingAsync(repository, ids, null, time, cancellation), repository.RunDirectory, cancellation);
+
+    /// <summary>
+    /// Which of some checkpoints are not in a repository, and cannot come into being: no job that is at work makes them, and none that died when all but the end
+    /// of its commit was done. Other jobs make their cuts anew.
+    /// </summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="ids">The checkpoints.</param>
+    /// <param name="own">The job that asks, which has made no cut yet; null for none.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellation">Ends the look.</param>
+    public static async Task<IReadOnlySet<string>> MissingAsync(
+        DirectoryRepository repository, IReadOnlyList<string> ids, string? own, TimeProvider time, CancellationToken cancellation)
+    {
+        // The jobs first: one that commits between the two looks is in the list of checkpoints.
+        var jobs = await ListedJob.ReadAsync(repository, time, cancellation);
+        var alive = jobs.Where(job => job.Id != own && (!job.IsInterrupted || job.LastPhase == JobPhase.Committing)).Select(job => job.Id);
+        var there = (await repository.ListAsync(cancellation)).Select(checkpoint => checkpoint.Id.ToString());
+        return ids.Except([.. alive, .. there]).ToHashSet();
     }
 
     private static string Text(SnapshotException problem) => $"{problem.Message}{(problem.Advice is null ? "" : $" — {problem.Advice}")}";

@@ -127,6 +127,7 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         Epoch = begun.Attempt,
         Secret = secret!,
         OpenStore = (guest, token) => start.OpenAsync(writer, guest, token),
+        Missing = (ids, token) => OverlayNotes.MissingAsync(repository, ids, begun.Plan.JobId, time, token),
         Progress = progress,
         Time = time,
     }) : null;

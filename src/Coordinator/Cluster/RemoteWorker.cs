@@ -99,7 +99,10 @@ internal sealed class RemoteWorker : IAsyncDisposable
     }
 
     private Task<NodeLine> ConnectAsync(string? guest, CancellationToken cancellation) => NodeLine.ConnectAsync(
-        _address, _lines.Secret, new NodeGreeting { JobId = _lines.Plan.JobId, Epoch = _lines.Epoch, Guest = guest }, Time, cancellation);
+        _address, _lines.Secret, new NodeGreeting
+        {
+            JobId = _lines.Plan.JobId, Epoch = _lines.Epoch, Guest = guest, Repository = guest is null ? _lines.Plan.Options.Repository : null,
+        }, Time, cancellation);
 
     private async Task SendAsync(NodeLine line, CancellationToken cancellation)
     {
@@ -140,6 +143,10 @@ internal sealed class RemoteWorker : IAsyncDisposable
                     break;
                 case FrameKind.Report:
                     await HearAsync(line.Read(frame, JobJson.Default.WorkerReport), cancellation);
+                    break;
+                case FrameKind.Overlays:
+                    var missing = await _lines.Missing(line.Read(frame, NodeJson.Default.CheckpointIds).Ids, cancellation);
+                    await line.SendAsync(FrameKind.Missing, new CheckpointIds([.. missing]), NodeJson.Default.CheckpointIds);
                     break;
                 case FrameKind.Progress:
                     _lines.Progress?.Report(line.Read(frame, JobJson.Default.JobProgress));

@@ -20,6 +20,9 @@ public sealed record WorkerLines
     /// <summary>Makes a guest's place in the checkpoint.</summary>
     public required Func<GuestDescription, CancellationToken, ValueTask<CheckpointGuestStore>> OpenStore { get; init; }
 
+    /// <summary>Says which of some checkpoints are not in the job's repository and cannot come into being any more: workers keep overlays of disks for the others.</summary>
+    public required Func<IReadOnlyList<string>, CancellationToken, Task<IReadOnlySet<string>>> Missing { get; init; }
+
     /// <summary>Whom to tell how it goes, or null.</summary>
     public IProgress<JobProgress>? Progress { get; init; }
 

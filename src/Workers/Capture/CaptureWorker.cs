@@ -58,12 +58,12 @@ public sealed class CaptureWorker : IWorkerPort, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask<WorkerReport> ReceiveAsync(CancellationToken cancellation) => _reports.Reader.ReadAsync(cancellation);
 
-    /// <summary>Closes every guest that nobody has closed: each is put back as it was.</summary>
+    /// <summary>Closes every guest that nobody has closed: each is put back as it was, and what its checkpoint would need is left, since it may have come into being.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var ((job, name), guest) in _guests)
         {
-            await SendAsync(new CloseGuest(job, name, Keep: false), CancellationToken.None);
+            await SendAsync(new CloseGuest(job, name, Keep: false) { IsUndecided = true }, CancellationToken.None);
             await guest.Actor.StopAsync(StopMode.Drain);
             guest.Closing.Dispose();
         }

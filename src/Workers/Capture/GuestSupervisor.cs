@@ -79,7 +79,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     /// <summary>The end of the actor. A guest that nobody has closed is put back.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_isClosed) await CloseAsync(new CloseGuest(_context.JobId, _context.Guest, Keep: false));
+        if (!_isClosed) await CloseAsync(new CloseGuest(_context.JobId, _context.Guest, Keep: false) { IsUndecided = true });
     }
 
     private Task ObeyAsync(WorkerCommand command) => command switch
@@ -274,6 +274,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         try
         {
             if (close.Keep) _capture?.Keep();
+            else if (close.IsUndecided) _capture?.Leave();
             await AbandonSaveAsync();
         }
         finally

@@ -5,6 +5,7 @@ using Cutpoint.Jobs;
 using Cutpoint.Nodes;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Capture;
+using Cutpoint.Workers.Qemu.Disks;
 
 namespace Cutpoint.Workers.Nodes;
 
@@ -12,8 +13,12 @@ namespace Cutpoint.Workers.Nodes;
 /// The guests of one job, served to one coordinator over its line. Whatever ends the line, or the coordinator's lease on it, puts every guest back: nothing
 /// of the job is left here then.
 /// </summary>
-internal sealed class ServedJob(NodeLine line, NodeGreeting greeting, IReadOnlyList<IGuestDriver> drivers, TimeProvider time)
+internal sealed class ServedJob(
+    NodeLine line, NodeGreeting greeting, IReadOnlyList<IGuestDriver> drivers, OverlayUpkeep overlays, Action<string> note, TimeProvider time)
 {
+    /// <summary>Commands that may wait while overlays are merged; a coordinator opens its guests and waits then.</summary>
+    private const int MaxCommands = 1024;
+
     /// <summary>Moments of progress that may wait to be sent; of more the oldest are dropped.</summary>
     private const int MaxProgress = 64;
 
@@ -21,6 +26,8 @@ internal sealed class ServedJob(NodeLine line, NodeGreeting greeting, IReadOnlyL
     private readonly ConcurrentBag<RemoteGuestStore> _opened = [];
     private readonly TaskCompletionSource _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IReadOnlySet<string>> _missing = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<WorkerCommand> _commands = Channel.CreateBounded<WorkerCommand>(MaxCommands);
     private readonly Channel<JobProgress> _progress =
         Channel.CreateBounded<JobProgress>(new BoundedChannelOptions(MaxProgress) { FullMode = BoundedChannelFullMode.DropOldest });
 
@@ -36,7 +43,7 @@ internal sealed class ServedJob(NodeLine line, NodeGreeting greeting, IReadOnlyL
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var worker = new CaptureWorker(drivers, OpenStoreAsync, new Told(_progress.Writer), time);
-        Task[] loops = [ReceiveAsync(worker, over.Token), ReportAsync(worker, over.Token), TellAsync(over.Token)];
+        Task[] loops = [ReceiveAsync(over.Token), ObeyAsync(worker, over.Token), ReportAsync(worker, over.Token), TellAsync(over.Token)];
         try
         {
             await await Task.WhenAny([_ending.Task, .. loops]);
@@ -84,7 +91,31 @@ internal sealed class ServedJob(NodeLine line, NodeGreeting greeting, IReadOnlyL
         return store;
     }
 
-    private async Task ReceiveAsync(CaptureWorker worker, CancellationToken cancellation)
+    /// <summary>
+    /// Before the first guest is opened, since a monitor serves one client: merges the overlays no checkpoint of this repository needs any more, by the
+    /// coordinator's word. Nothing of it is the job's fault.
+    /// </summary>
+    private async Task ObeyAsync(CaptureWorker worker, CancellationToken cancellation)
+    {
+        try
+        {
+            var outcomes = await overlays.RunAsync(greeting.Repository ?? "", AskAsync, null, cancellation);
+            foreach (var outcome in outcomes) note($"job {Id}: {outcome}");
+        }
+        catch (SnapshotException unreadable)
+        {
+            note($"job {Id}: {unreadable.Message}");
+        }
+        await foreach (var command in _commands.Reader.ReadAllAsync(cancellation)) await worker.SendAsync(command, cancellation);
+
+        async Task<IReadOnlySet<string>> AskAsync(IReadOnlyList<string> checkpoints)
+        {
+            await line.SendAsync(FrameKind.Overlays, new CheckpointIds(checkpoints), NodeJson.Default.CheckpointIds);
+            return await _missing.Task.WaitAsync(cancellation);
+        }
+    }
+
+    private async Task ReceiveAsync(CancellationToken cancellation)
     {
         while (await line.ReceiveAsync(NodeLease.OfWorker, cancellation) is { } frame)
         {
@@ -95,7 +126,10 @@ internal sealed class ServedJob(NodeLine line, NodeGreeting greeting, IReadOnlyL
                     await line.SendAsync(FrameKind.Beat, beat with { At = time.GetUtcNow() }, NodeJson.Default.NodeBeat);
                     break;
                 case FrameKind.Command:
-                    await worker.SendAsync(Checked(line.Read(frame, JobJson.Default.WorkerCommand)), cancellation);
+                    await _commands.Writer.WriteAsync(Checked(line.Read(frame, JobJson.Default.WorkerCommand)), cancellation);
+                    break;
+                case FrameKind.Missing:
+                    _missing.TrySetResult(line.Read(frame, NodeJson.Default.CheckpointIds).Ids.ToHashSet());
                     break;
                 default:
                     throw line.Unexpected(frame);

@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Nodes;
+using Cutpoint.Workers.Qemu.Disks;
 
 namespace Cutpoint.Workers.Nodes;
 
@@ -18,6 +19,7 @@ public sealed class WorkerNode : IDisposable
     private const int MaxGreetings = 32;
 
     private readonly IReadOnlyList<IGuestDriver> _drivers;
+    private readonly OverlayUpkeep _overlays;
     private readonly NodeSecret _secret;
     private readonly Action<string> _note;
     private readonly TimeProvider _time;
@@ -28,10 +30,11 @@ public sealed class WorkerNode : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ServedJob> _jobs = new(StringComparer.Ordinal);
 
-    private WorkerNode(Socket listener, IReadOnlyList<IGuestDriver> drivers, NodeSecret secret, Action<string> note, TimeProvider time)
+    private WorkerNode(Socket listener, IReadOnlyList<IGuestDriver> drivers, OverlayUpkeep overlays, NodeSecret secret, Action<string> note, TimeProvider time)
     {
         _listener = listener;
         _drivers = drivers;
+        _overlays = overlays;
         _secret = secret;
         _note = note;
         _time = time;
@@ -44,13 +47,15 @@ public sealed class WorkerNode : IDisposable
     /// <summary>Begins to listen.</summary>
     /// <param name="address">Where.</param>
     /// <param name="drivers">The kinds of guests it can capture; not owned.</param>
+    /// <param name="overlays">Merges overlays of disks of this host that are not needed any more.</param>
     /// <param name="secret">The secret of the cluster.</param>
     /// <param name="note">Told, in a line for people, what begins and ends; any thread.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellation">Ends the call.</param>
     /// <exception cref="SnapshotException">The address cannot be had.</exception>
     public static async Task<WorkerNode> ListenAsync(
-        NodeAddress address, IReadOnlyList<IGuestDriver> drivers, NodeSecret secret, Action<string> note, TimeProvider time, CancellationToken cancellation)
+        NodeAddress address, IReadOnlyList<IGuestDriver> drivers, OverlayUpkeep overlays, NodeSecret secret, Action<string> note, TimeProvider time,
+        CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(address);
         Socket? listener = null;
@@ -60,7 +65,7 @@ public sealed class WorkerNode : IDisposable
             listener = new Socket(host.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             listener.Bind(new IPEndPoint(host, address.Port));
             listener.Listen();
-            return new WorkerNode(listener, drivers, secret, note, time);
+            return new WorkerNode(listener, drivers, overlays, secret, note, time);
         }
         catch (SocketException error)
         {
@@ -147,7 +152,7 @@ public sealed class WorkerNode : IDisposable
 
     private async Task ServeJobAsync(NodeLine line, NodeGreeting greeting, CancellationToken stopping)
     {
-        var job = new ServedJob(line, greeting, _drivers, _time);
+        var job = new ServedJob(line, greeting, _drivers, _overlays, _note, _time);
         await EnterAsync(job, stopping);
         try
         {

@@ -29,7 +29,6 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
             inspection.RequireCapturable();
             var directory = inspection.Description.Properties.GetValueOrDefault(QemuInspection.DirectoryProperty);
             var disks = new DiskCut(opened, inspection.Description, inspection.Disks, directory, options, session.Overlays, time);
-            if (!disks.IsEmpty && !session.MayFreezeDisks) throw DisksOfAnotherHost(inspection.Description.Name);
             return await ChooseAsync(opened, inspection, disks, options, cancellation);
         }
         catch
@@ -38,10 +37,6 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
             throw;
         }
     }
-
-    private static SnapshotException DisksOfAnotherHost(string guest) => new(
-        ErrorCode.Incompatible, $"guest {guest}: the disks of a guest cannot be frozen for a checkpoint on another host, where nobody could merge their overlays back",
-        "take it with --no-disks, and keep the disks by other means") { IsPreflight = true };
 
     private async Task<IGuestCapture> ChooseAsync(
         QemuSession opened, QemuInspection inspection, DiskCut disks, CaptureOptions options, CancellationToken cancellation)

@@ -13,11 +13,6 @@ public sealed record QemuSessionOptions
     public OverlayLedger Overlays { get; init; } = new();
 
     /// <summary>
-    /// False refuses guests whose disks would have to be frozen: the checkpoint goes to another host, and nobody there could merge the overlays back.
-    /// </summary>
-    public bool MayFreezeDisks { get; init; } = true;
-
-    /// <summary>
     /// The longest the guest may be stopped before the guard continues it; null for a guest that is meant to stay stopped.
     /// </summary>
     public TimeSpan? FreezeLimit { get; init; } = TimeSpan.FromSeconds(5);

@@ -92,6 +92,8 @@ internal sealed class Interruption(string place, int at, Func<Task> act)
 
         public void Keep() => inner.Keep();
 
+        public void Leave() => inner.Leave();
+
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

@@ -20,6 +20,9 @@ public sealed record DiskSnapshot(string Device, string Format, long Octets, IRe
     /// <summary>When the image was last written to, as its file said once it was frozen; another time now means that it is not what it was. Null when unknown.</summary>
     public DateTimeOffset? WrittenAt { get; init; }
 
+    /// <summary>The host the image lies on, by its name; null when unknown.</summary>
+    public string? Host { get; init; }
+
     /// <summary>True when something a reader counts on is missing after all: JSON that others made can say that of anything.</summary>
     internal bool IsIncomplete => Device is null || Format is null || Overlay is null || Octets < 0 || Chain is not { Count: > 0 } || Chain.Any(file => file is null);
 }

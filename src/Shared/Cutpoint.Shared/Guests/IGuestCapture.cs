@@ -91,4 +91,12 @@ public interface IGuestCapture : IAsyncDisposable
     /// Says that the checkpoint is safe: from here on disposal leaves a guest stopped that <see cref="ThawAsync"/> left stopped. Without it, it runs again.
     /// </summary>
     void Keep();
+
+    /// <summary>
+    /// Says that nobody knows whether the checkpoint is safe: the guest is put back as without <see cref="Keep"/>, but what the checkpoint would need is left as
+    /// it is. A capture that leaves nothing outside the checkpoint has nothing to do.
+    /// </summary>
+    void Leave()
+    {
+    }
 }

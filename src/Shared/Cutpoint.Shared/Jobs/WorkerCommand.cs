@@ -71,4 +71,9 @@ public sealed record DrainGuest(string JobId, string Guest) : WorkerCommand(JobI
 /// <param name="JobId">The job.</param>
 /// <param name="Guest">Name of the guest.</param>
 /// <param name="Keep">True when the checkpoint is safe, so that a guest that shall stay stopped may; false runs it again.</param>
-public sealed record CloseGuest(string JobId, string Guest, bool Keep) : WorkerCommand(JobId, Guest);
+public sealed record CloseGuest(string JobId, string Guest, bool Keep) : WorkerCommand(JobId, Guest)
+{
+    /// <summary>True when nobody has said what becomes of the checkpoint: the coordinator was lost. It may be safe, so what it would need stays.</summary>
+    [JsonIgnore]
+    public bool IsUndecided { get; init; }
+}

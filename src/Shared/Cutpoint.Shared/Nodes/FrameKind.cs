@@ -24,6 +24,12 @@ public enum FrameKind : byte
     /// <summary><see cref="Jobs.JobProgress"/>.</summary>
     Progress = 7,
 
+    /// <summary><see cref="CheckpointIds"/>: the worker has overlays of disks for these checkpoints, and asks which of them will not be needed any more.</summary>
+    Overlays = 8,
+
+    /// <summary><see cref="CheckpointIds"/>: the answer, those that are not there and cannot come into being.</summary>
+    Missing = 9,
+
     /// <summary>A <see cref="Guests.GuestDescription"/>: a guest's place in the checkpoint is asked for.</summary>
     OpenStore = 16,
 

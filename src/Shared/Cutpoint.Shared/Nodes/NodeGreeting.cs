@@ -15,6 +15,9 @@ public sealed record NodeGreeting
     /// </summary>
     public required int Epoch { get; init; }
 
+    /// <summary>What the repository of the job is called in notes of overlays; null on a connection for a guest's state.</summary>
+    public string? Repository { get; init; }
+
     /// <summary>Null on the connection of the job's commands; else the connection is for the state of this guest alone.</summary>
     public string? Guest { get; init; }
 }

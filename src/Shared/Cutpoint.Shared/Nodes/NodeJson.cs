@@ -10,6 +10,7 @@ namespace Cutpoint.Nodes;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(NodeGreeting))]
 [JsonSerializable(typeof(NodeBeat))]
+[JsonSerializable(typeof(CheckpointIds))]
 [JsonSerializable(typeof(JobError))]
 [JsonSerializable(typeof(GuestDescription))]
 [JsonSerializable(typeof(StoreTerms))]

@@ -123,6 +123,8 @@ internal sealed class DirectCapture : IGuestCapture
         _disks.Keep();
     }
 
+    public void Leave() => _disks.Leave();
+
     public async ValueTask DisposeAsync()
     {
         await _session.DisposeAsync();

@@ -9,7 +9,8 @@ namespace Cutpoint.Workers.Qemu.Disks;
 /// prepare   note the overlays, make their files, open them                        (guest runs)
 /// freeze    one transaction puts every overlay above its image                    (guest stands still, its devices are not read yet)
 /// keep      the checkpoint is safe: the overlays stay until it is forgotten
-/// dispose   without keep: what was written since goes back into the images        (guest runs again)
+/// leave     nobody knows whether it is: they stay until somebody says
+/// dispose   without either: what was written since goes back into the images      (guest runs again)
 /// </code>
 /// A cut that is tried again begins with merging the overlays of the void one. One call at a time.
 /// </summary>
@@ -28,7 +29,7 @@ internal sealed class DiskCut : IAsyncDisposable
     private readonly TimeProvider _time;
     private OverlayEntry? _entry;
     private bool _isFrozen;
-    private bool _isKept;
+    private bool _stay;
 
     /// <summary>Chooses the disks; changes nothing.</summary>
     /// <param name="session">The guest; its owner disposes it before this.</param>
@@ -105,12 +106,16 @@ internal sealed class DiskCut : IAsyncDisposable
             .. (_entry?.Overlays ?? []).Select(overlay => new DiskSnapshot(overlay.Device, overlay.Format, overlay.Octets, overlay.Chain, overlay.Path)
             {
                 WrittenAt = File.GetLastWriteTimeUtc(overlay.Image),
+                Host = Environment.MachineName,
             }),
         ],
     };
 
     /// <summary>Says that the checkpoint is safe.</summary>
-    public void Keep() => _isKept = true;
+    public void Keep() => _stay = true;
+
+    /// <summary>Says that nobody knows whether the checkpoint is safe.</summary>
+    public void Leave() => _stay = true;
 
     /// <summary>
     /// Merges back what is not kept; the session has ended before, so the guest runs and its monitor is free. Takes no cancellation, but the user may end the
@@ -123,15 +128,15 @@ internal sealed class DiskCut : IAsyncDisposable
         _entry = null;
         try
         {
-            if (!_isKept) await _merge.RunAsync(entry, CancellationToken.None);
+            if (!_stay) await _merge.RunAsync(entry, CancellationToken.None);
         }
         catch
         {
             _ledger.Write(entry with { Worker = null });
             throw;
         }
-        // Whoever forgets the checkpoint may merge them, also while this process lives.
-        if (_isKept) _ledger.Write(entry with { Worker = null });
+        // Whoever forgets the checkpoint, or finds that there is none, may merge them, also while this process lives.
+        if (_stay) _ledger.Write(entry with { Worker = null });
     }
 
     private async Task CheckAsync(CancellationToken cancellation)

@@ -7,4 +7,7 @@ public sealed record OverlayOutcome(string Socket, string Details)
 {
     /// <summary>Why it could not be merged now, or null when nothing is left of it.</summary>
     public SnapshotException? Problem { get; init; }
+
+    /// <summary>One line for people.</summary>
+    public override string ToString() => Problem is { } problem ? $"{problem.Message}{(problem.Advice is null ? "" : $" — {problem.Advice}")}" : $"{Socket}: {Details}";
 }

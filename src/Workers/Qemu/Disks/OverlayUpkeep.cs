@@ -22,21 +22,30 @@ public sealed class OverlayUpkeep(OverlayLedger ledger, TimeProvider time)
     }
 
     /// <summary>Merges what can be merged now.</summary>
-    /// <param name="repository">The repository; sets of others are left alone.</param>
+    /// <param name="repository">The name of the repository; sets of others are left alone.</param>
+    /// <param name="missing">
+    /// Says which of some checkpoints are not in the repository and cannot come into being any more. It is asked after the notes were read, so that one that came
+    /// into being since is there.
+    /// </param>
+    /// <param name="runDirectory">Where guests that were restored from the repository on this host have their files; null when none were.</param>
     /// <param name="cancellation">Ends the work; what is merged by half is gone on with by the next one.</param>
     /// <returns>What was merged, and what could not be.</returns>
-    public async Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, CancellationToken cancellation)
+    public async Task<IReadOnlyList<OverlayOutcome>> RunAsync(
+        string repository, Func<IReadOnlyList<string>, Task<IReadOnlySet<string>>> missing, string? runDirectory, CancellationToken cancellation)
     {
-        var name = NameOf(repository);
-        var loose = ledger.Read().Where(entry => entry.Repository == name && !entry.IsOwned).ToList();
+        ArgumentNullException.ThrowIfNull(missing);
+        var loose = ledger.Read().Where(entry => entry.Repository == repository && !entry.IsOwned).ToList();
         if (loose.Count == 0) return [];
-        // After the notes: a checkpoint that came into being between the two looks is in the list.
-        var kept = (await repository.ListAsync(cancellation)).Select(checkpoint => checkpoint.Id.ToString()).ToHashSet();
-        var dead = loose.Where(entry => !kept.Contains(entry.Checkpoint)).ToList();
-        return await RunAsync(dead, repository.RunDirectory, cancellation);
+        var gone = await missing([.. loose.Select(entry => entry.Checkpoint).Distinct()]);
+        return await RunAsync(loose.Where(entry => gone.Contains(entry.Checkpoint)).ToList(), runDirectory, cancellation);
     }
 
-    private async Task<IReadOnlyList<OverlayOutcome>> RunAsync(List<OverlayEntry> dead, string runDirectory, CancellationToken cancellation)
+    /// <summary>Goes on with merges that were begun, of whatever repository: they were certain then.</summary>
+    /// <returns>What was merged, and what could not be.</returns>
+    public Task<IReadOnlyList<OverlayOutcome>> FinishAsync(CancellationToken cancellation) =>
+        RunAsync(ledger.Read().Where(entry => !entry.IsOwned && entry.Overlays.Any(overlay => overlay.Merge is not null)).ToList(), null, cancellation);
+
+    private async Task<IReadOnlyList<OverlayOutcome>> RunAsync(List<OverlayEntry> dead, string? runDirectory, CancellationToken cancellation)
     {
         var ids = dead.Select(entry => entry.Id).ToHashSet();
         var outcomes = new List<OverlayOutcome>();
@@ -44,16 +53,19 @@ public sealed class OverlayUpkeep(OverlayLedger ledger, TimeProvider time)
         foreach (var entry in dead)
         {
             // Overlays of a restored guest that has ended, in its own directory: nobody can start it again, and the directory is swept.
-            var isPassing = entry.IsGone && entry.Overlays.All(overlay => overlay.Path.StartsWith(runDirectory + "/", StringComparison.Ordinal));
+            var isPassing = runDirectory is not null && entry.IsGone && entry.Overlays.All(overlay => overlay.Path.StartsWith(runDirectory + "/", StringComparison.Ordinal));
             if (isPassing || (entry.IsGone && entry.Overlays.All(overlay => !File.Exists(overlay.Path))))
             {
                 ledger.Remove(entry);
                 continue;
             }
-            foreach (var overlay in entry.Overlays.Where(overlay => overlay.IsMerged && !ledger.Frozen(ids).Read(overlay.Path)))
+            try
             {
-                OverlayFile.Delete(overlay);
-                ledger.Note(entry, overlay);
+                RemoveUnread(entry, ids);
+            }
+            catch (SnapshotException problem)
+            {
+                outcomes.Add(new OverlayOutcome(entry.Socket, "overlays are left") { Problem = problem });
             }
             if (entry.Overlays.All(overlay => overlay.IsMerged)) continue;
             if (GuestOf(entry) is not { } guest) outcomes.AddRange(Ended(entry, ids));
@@ -65,6 +77,16 @@ public sealed class OverlayUpkeep(OverlayLedger ledger, TimeProvider time)
             if (IsDue(sets, ids)) outcomes.AddRange(await ShortenAsync(guest, sets, ids, cancellation));
         }
         return outcomes;
+    }
+
+    /// <summary>Removes what was left of merged overlays for checkpoints that named them, once none does.</summary>
+    private void RemoveUnread(OverlayEntry entry, HashSet<string> dead)
+    {
+        foreach (var overlay in entry.Overlays.Where(overlay => overlay.IsMerged && !ledger.Frozen(dead).Read(overlay.Path)))
+        {
+            OverlayFile.Delete(overlay);
+            ledger.Note(entry, overlay);
+        }
     }
 
     /// <summary>

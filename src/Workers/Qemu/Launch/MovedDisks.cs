@@ -77,8 +77,11 @@ internal sealed class MovedDisks
     {
         if (!File.Exists(disk.Image))
         {
+            var isElsewhere = disk.Host is { } host && host != Environment.MachineName;
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{disk.Image}, the image of disk {disk.Device} at the cut, is not there", "bring it back to its place; it is not in the repository")
+                ErrorCode.Incompatible,
+                $"{disk.Image}, the image of disk {disk.Device} at the cut, is not there{(isElsewhere ? $": it lies on host {disk.Host}, and this is {Environment.MachineName}" : "")}",
+                isElsewhere ? "restore the checkpoint on that host; images are not in the repository" : "bring it back to its place; it is not in the repository")
             {
                 IsPreflight = true,
             };

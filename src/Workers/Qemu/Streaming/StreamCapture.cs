@@ -195,6 +195,9 @@ internal sealed partial class StreamCapture : IGuestCapture
     }
 
     /// <inheritdoc/>
+    public void Leave() => _disks.Leave();
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await EndHoldAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -88,6 +88,18 @@ public sealed class MovedDisksTests : IDisposable
     }
 
     [Fact]
+    public void An_image_that_lies_on_another_host_is_refused_with_its_name()
+    {
+        var disk = Disk(Path.Combine(_directory, "image"), "raw", 512) with { Host = "far-away" };
+
+        var error = Assert.Throws<SnapshotException>(() => MovedDisks.MakeOverlay(disk, Path.Combine(_directory, "overlay"), Ledger));
+
+        Assert.Equal((ErrorCode.Incompatible, true), (error.Code, error.IsPreflight));
+        Assert.Contains("far-away", error.Message, StringComparison.Ordinal);
+        Assert.Contains("on that host", error.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_image_is_what_it_was_when_only_a_merge_below_it_has_changed_its_header()
     {
         var image = Path.Combine(_directory, "image");
