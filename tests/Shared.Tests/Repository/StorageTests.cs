@@ -24,7 +24,7 @@ public class StorageTests(ITestOutputHelper output)
         {
             var error = await Assert.ThrowsAsync<SnapshotException>(() => model.TakeAsync(repository));
             Assert.Equal(ErrorCode.NoSpace, error.Code);
-            Assert.Contains("octets needed", error.Message, StringComparison.Ordinal);
+            Assert.Contains("no space left to write", error.Message, StringComparison.Ordinal);
             Assert.Contains("gc", error.Advice, StringComparison.Ordinal);
             Assert.Equal(kept.Id, Assert.Single(await repository.ListAsync(default)).Id);
             Assert.Single(Directory.GetFiles(mount.File("r/packs")));

@@ -35,7 +35,7 @@ public sealed partial class CheckpointWriter
             _isEnded = _isLeft = true;
             await _flushing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             WritePlacements();
-            if (_pack is { } pack) await Task.Run(pack.Flush).ConfigureAwait(false);
+            if (_pack is { } pack) await pack.FlushAsync().ConfigureAwait(false);
         }
         catch (SnapshotException)
         {

@@ -172,7 +172,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         {
             await _flushing.WaitAsync(cancellation).ConfigureAwait(false);
             WritePlacements();
-            if (_pack is { } pack) await Task.Run(pack.Flush, cancellation).ConfigureAwait(false);
+            if (_pack is { } pack) await pack.FlushAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -361,17 +361,13 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         pack.Finish();
         _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
         _pack = null;
-        // On a thread of its own: to wait for a disk would keep one of the few threads from compressing.
-        _flushing = Task.Factory.StartNew(
-            () =>
-            {
-                using (pack) pack.Flush();
-            },
-            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _flushing = pack.CloseAsync();
     }
 
     private CheckpointInfo Commit(CancellationToken cancellation)
     {
+        // Crowded extents are read back.
+        _pack?.WriteAsync().GetAwaiter().GetResult();
         using var files = _repository.OpenPacks();
         using var reader = new SectionReader(files);
         foreach (var guest in _guests)
@@ -393,7 +389,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
             sections.UnionWith(manifest.Sections);
         }
         _flushing.GetAwaiter().GetResult();
-        _pack!.Flush();
+        _pack!.FlushAsync().GetAwaiter().GetResult();
 
         // Everything the record names is durable now, so the record may be found after a crash.
         var info = new CheckpointInfo(Id, _options.Name, _repository.Now, default, _options.Labels, guests);

@@ -64,7 +64,7 @@ internal sealed class JobRecovery(RepositoryPaths paths, Ulid repository, PackPr
         if (pack.IsFinished && isDurable) return new CatalogPack(id, pack.Length, pack.Entries);
         using var writer = PackWriter.Reopen(paths.Packs, pack, protection);
         if (!pack.IsFinished) writer.Finish();
-        writer.Flush();
+        writer.FlushAsync().GetAwaiter().GetResult();
         return new CatalogPack(id, writer.Length, pack.Entries);
     }
 

@@ -144,7 +144,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
         }
         options.Step("copied");
         writer.Finish();
-        writer.Flush();
+        writer.FlushAsync().GetAwaiter().GetResult();
         options.Step("flushed");
         return (new CatalogPack(id, writer.Length, writer.Entries), moved);
     }

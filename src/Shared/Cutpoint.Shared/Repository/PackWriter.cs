@@ -1,44 +1,33 @@
 using Cutpoint.Formats.Ber;
-using Microsoft.Win32.SafeHandles;
 
 namespace Cutpoint.Repository;
 
-/// <summary>
-/// Appends values to a pack of its own. Octets are handed to the system with every value and writeback is started early, so that the flush
-/// that makes them durable has little left to wait for. One caller at a time.
-/// </summary>
+/// <summary>Appends values to a pack of its own. One caller at a time.</summary>
 internal sealed class PackWriter : IDisposable
 {
-    /// <summary>Octets after which the system is asked to write what it has.</summary>
-    private const int WritebackInterval = 8 << 20;
-
-    private readonly FileStream _file;
+    private readonly AppendFile _file;
     private readonly PackProtection? _protection;
     private readonly PackCipher? _cipher;
     private readonly List<PackEntry> _entries = [];
     private bool _isBroken;
-    private long _writtenBack;
-    private bool _isNameDurable;
 
     private PackWriter(PackId id, FileStream file, PackProtection? protection)
     {
         Id = id;
-        _file = file;
+        _file = new AppendFile(file);
         _protection = protection;
         _cipher = protection?.Create(id);
     }
 
-    public string Path => _file.Name;
+    public string Path => _file.Path;
 
     public PackId Id { get; }
 
     /// <summary>Octets appended so far.</summary>
-    public long Length { get; private set; }
+    public long Length => _file.Length;
 
     /// <summary>What a catalog wants to know of, in order.</summary>
     public IReadOnlyList<PackEntry> Entries => _entries;
-
-    private SafeFileHandle Handle => _file.SafeFileHandle;
 
     public static PackWriter Create(string directory, PackHeader header, PackProtection? protection)
     {
@@ -53,16 +42,8 @@ internal sealed class PackWriter : IDisposable
             throw StorageError.Translate(error, path, "create");
         }
         var writer = new PackWriter(header.Pack, file, protection);
-        try
-        {
-            writer.Write(header.Write());
-            return writer;
-        }
-        catch
-        {
-            writer.Dispose();
-            throw;
-        }
+        writer._file.Append(header.Write());
+        return writer;
     }
 
     /// <summary>Opens the pack of an interrupted job, and cuts what follows its last good value.</summary>
@@ -72,9 +53,9 @@ internal sealed class PackWriter : IDisposable
         try
         {
             var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
-            var writer = new PackWriter(pack.Id, file, protection) { Length = pack.GoodLength };
+            if (pack.GoodLength < pack.Length) RandomAccess.SetLength(file.SafeFileHandle, pack.GoodLength);
+            var writer = new PackWriter(pack.Id, file, protection);
             writer._entries.AddRange(pack.Entries);
-            if (pack.GoodLength < pack.Length) RandomAccess.SetLength(writer.Handle, pack.GoodLength);
             return writer;
         }
         catch (Exception error) when (StorageError.IsStorage(error))
@@ -110,7 +91,7 @@ internal sealed class PackWriter : IDisposable
     {
         if (_cipher is null)
         {
-            Write(value);
+            _file.Append(value);
             return;
         }
         // What was begun at this offset may be on the disk; nothing else is ever encrypted for the same place with the same key.
@@ -118,43 +99,21 @@ internal sealed class PackWriter : IDisposable
         _isBroken = true;
         using var buffer = value.Length <= SectionHead.MaxSectionLength ? _protection!.RentBuffer() : null;
         var room = buffer is null ? new byte[value.Length + SealedValue.MaxOverhead] : buffer.Span;
-        Write(room[..SealedValue.Write(_cipher, Length, value[..headLength], value[headLength..], room)]);
+        _file.Append(room[..SealedValue.Write(_cipher, Length, value[..headLength], value[headLength..], room)]);
         _isBroken = false;
     }
 
-    private void Write(ReadOnlySpan<byte> value)
-    {
-        var offset = Length;
-        try
-        {
-            RandomAccess.Write(Handle, value, offset);
-        }
-        catch (Exception error) when (StorageError.IsStorage(error))
-        {
-            throw StorageError.Translate(error, Path, "write", value.Length);
-        }
-        Length = offset + value.Length;
-        if (Length - _writtenBack >= WritebackInterval)
-        {
-            PosixFile.StartWritingBack(Handle, _writtenBack, Length - _writtenBack);
-            _writtenBack = Length;
-        }
-    }
+    /// <summary>Ends when everything appended so far can be read from the file. Nothing may be appended before that.</summary>
+    public Task WriteAsync() => _file.WriteAsync(isDurable: false);
 
-    /// <summary>Returns when everything appended so far is durable, and the pack's name too.</summary>
-    public void Flush()
+    /// <summary>Ends when everything appended so far is durable, and the pack's name too. Nothing may be appended before that.</summary>
+    public Task FlushAsync() => _file.WriteAsync(isDurable: true);
+
+    /// <summary>Closes the pack once it is durable.</summary>
+    public Task CloseAsync()
     {
-        try
-        {
-            PosixFile.FlushData(Handle, Path);
-            if (_isNameDurable) return;
-            PosixFile.FlushDirectory(System.IO.Path.GetDirectoryName(Path)!);
-            _isNameDurable = true;
-        }
-        catch (Exception error) when (StorageError.IsStorage(error))
-        {
-            throw StorageError.Translate(error, Path, "flush");
-        }
+        _cipher?.Dispose();
+        return _file.CloseAsync();
     }
 
     public void Dispose()

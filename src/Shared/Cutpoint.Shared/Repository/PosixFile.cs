@@ -12,6 +12,9 @@ internal static partial class PosixFile
     private const int ReadOnlyDirectory = 0x10000 | 0x80000; // O_DIRECTORY, O_CLOEXEC
     private const uint StartWriteback = 2; // SYNC_FILE_RANGE_WRITE
     private const int WriteAccess = 2; // W_OK
+    private const int GetFlags = 3; // F_GETFL
+    private const int SetFlags = 4; // F_SETFL
+    private const int Direct = 0x4000; // O_DIRECT
 
     /// <summary>Creates a file that only its owner can read. It must not exist.</summary>
     public static FileStream Create(string path, FileShare share = FileShare.Read) => new(path, new FileStreamOptions
@@ -68,6 +71,10 @@ internal static partial class PosixFile
     public static void StartWritingBack(SafeFileHandle handle, long offset, long length) =>
         _ = sync_file_range(handle, offset, length, StartWriteback);
 
+    /// <summary>Lets reads and writes of a file pass the page cache by; they have to fit blocks from then on.</summary>
+    /// <returns>False where the file system knows no such thing.</returns>
+    public static bool TryBypassCache(SafeFileHandle handle) => fcntl(handle, GetFlags, 0) is >= 0 and var flags && fcntl(handle, SetFlags, flags | Direct) == 0;
+
     /// <summary>True when the file system and the modes let this process write into a directory.</summary>
     public static bool IsWritable(string path) => access(path, WriteAccess) == 0;
 
@@ -85,6 +92,9 @@ internal static partial class PosixFile
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int access(string path, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(SafeFileHandle handle, int command, nint argument);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle handle);
