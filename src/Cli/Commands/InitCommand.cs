@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Cli.Settings;
 using Cutpoint.Repository;
@@ -19,6 +20,10 @@ internal static class InitCommand
             var location = RepositoryAccess.Location(parsed);
             var isNew = Choose(location, parsed.GetValue(encrypt), parsed.GetValue(CommonOptions.KeyFile));
             await using var repository = await DirectoryRepository.InitAsync(location, TimeProvider.System, cancellation);
+            // The journal's tables too, so that no guest's take waits for them.
+            await using (await JobDatabase.OpenAsync(repository, TimeProvider.System, cancellation))
+            {
+            }
             var result = new InitResult(repository.Id.ToString(), repository.Directory, repository.IsEncrypted);
             if (parsed.GetValue(CommonOptions.Json))
             {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Security.Cryptography;
 using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
 using Cutpoint.Cli.Settings;
@@ -94,6 +95,9 @@ internal static class TakeCommand
     private static async Task<int> RunAsync(ParseResult parsed, JobPlan plan, CancellationToken cancellation)
     {
         plan.Check();
+        // Sections are known by digests; the library that makes them needs a while to be loaded, beside everything up to the first page. What this may fail of
+        // the first digest fails of too.
+        _ = Task.Run(() => SHA256.HashData([]), CancellationToken.None);
         await using var repository = await RepositoryAccess.OpenOrCreateDefaultAsync(parsed, cancellation);
         foreach (var job in await ListedJob.ReadAsync(repository, TimeProvider.System, cancellation))
         {
