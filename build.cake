@@ -21,14 +21,17 @@ var needs = new Dictionary<string, string>
     ["g++"] = "g++",
 };
 
-Task("Linker").Does(() => Install(Missing().Where(name => name == "g++").ToList()));
+// What the image is made with; tests do not need it.
+var imageNeeds = new Dictionary<string, string> { ["mmdebstrap"] = "mmdebstrap", ["umoci"] = "umoci" };
+
+Task("Linker").Does(() => Install(Missing(needs).Where(name => name == "g++")));
 
 Task("Build").Description("Publishes artifacts/bin/cutpoint.").IsDependentOn("Linker").Does(() =>
 {
     Say("Building artifacts/bin/cutpoint");
     Restore("src/Cli/Cutpoint.Cli.csproj");
     DotNet("publish", "src/Cli/Cutpoint.Cli.csproj", "--no-restore", "-c", "Release", "-o", artifacts + "/bin");
-    var missing = Missing().Where(name => name is "libsqlite3.so.0" or "libzstd.so.1" or "liblz4.so.1" or "libxxhash.so.0").ToList();
+    var missing = Missing(needs).Where(name => name is "libsqlite3.so.0" or "libzstd.so.1" or "liblz4.so.1" or "libxxhash.so.0").ToList();
     if (missing.Count > 0) Say("To run, cutpoint needs: apt-get install " + string.Join(" ", missing.Select(n => needs[n])));
 });
 
@@ -39,7 +42,7 @@ Task("BuildTests").IsDependentOn("Build").Does(() =>
     DotNet("build", "Pipeline.sln", "--no-restore", "-c", "Release");
 });
 
-Task("Programs").Description("Installs what the tests and the demo call.").Does(() => Install(Missing()));
+Task("Programs").Description("Installs what the tests and the demo call.").Does(() => Install(Missing(needs)));
 
 Task("Guest").Description("Makes the Linux guest of the tests and the demo in artifacts/guest.").IsDependentOn("Programs").Does(() =>
 {
@@ -93,6 +96,15 @@ Task("Bench").Description("Runs the benchmarks: --filter picks BenchmarkDotNet's
     if (Argument("guest", "") is { Length: > 0 } rows) arguments = arguments.Concat(new[] { "guest", rows }).ToArray();
     else if (Argument("filter", "") is { Length: > 0 } filter) arguments = arguments.Concat(new[] { "--filter", filter }).ToArray();
     if (Shown("dotnet", arguments) != 0) throw new Exception("the benchmarks did not succeed");
+});
+
+Task("Image").Description("Makes an OCI image archive of cutpoint in artifacts, without a daemon or a registry, and tries it.").IsDependentOn("Build").Does(() =>
+{
+    Install(Missing(imageNeeds));
+    var version = XDocument.Load(root + "/Directory.Build.props").Descendants("Version").Single().Value;
+    var archive = $"{artifacts}/cutpoint-{version}.oci.tar";
+    if (Shown(root + "/deploy/image/make-image.sh", executable, version, archive) != 0) throw new Exception("the image could not be made");
+    Say($"Made {archive}: skopeo copy oci-archive:{archive} docker://REGISTRY/cutpoint:{version}");
 });
 
 Task("Fuzz").Description("Feeds every parser mutations of golden files: --parser=NAME, --cases=N, --seed=N, --case=N.").Does(() =>
@@ -186,10 +198,10 @@ bool IsOnPath(string program) => (Environment.GetEnvironmentVariable("PATH") + "
     .Concat(System.IO.Directory.Exists("/usr/lib/postgresql") ? System.IO.Directory.GetDirectories("/usr/lib/postgresql").Select(d => d + "/bin") : new string[0])
     .Any(d => System.IO.File.Exists(d + "/" + program));
 
-void Install(List<string> missing)
+void Install(IEnumerable<string> missing)
 {
-    if (missing.Count == 0) return;
-    var packages = missing.Select(name => needs[name]).Distinct().ToList();
+    var packages = missing.Select(name => needs.TryGetValue(name, out var package) ? package : imageNeeds[name]).Distinct().ToList();
+    if (packages.Count == 0) return;
     var list = string.Join(" ", packages);
     if (!IsOnPath("apt-get")) throw new Exception($"not installed: {string.Join(", ", missing)} — install them (Debian's packages: {list})");
     var asRoot = Environment.UserName == "root" ? new string[0] : new[] { "sudo" };
@@ -200,12 +212,12 @@ void Install(List<string> missing)
         $"apt could not install {list} — install them, then run this again");
 }
 
-List<string> Missing()
+List<string> Missing(Dictionary<string, string> wanted)
 {
     var loader = new System.Diagnostics.ProcessStartInfo("/sbin/ldconfig", "-p") { RedirectStandardOutput = true };
     using var process = System.Diagnostics.Process.Start(loader);
     var libraries = process.StandardOutput.ReadToEnd();
-    return needs.Keys.Where(name => name.Contains(".so.") ? !libraries.Contains(name + " ") : !IsOnPath(name)).ToList();
+    return wanted.Keys.Where(name => name.Contains(".so.") ? !libraries.Contains(name + " ") : !IsOnPath(name)).ToList();
 }
 
 List<XElement> Results(string report) =>
