@@ -8,11 +8,15 @@ namespace Cutpoint.Cli.Jobs;
 internal static class OverlayNotes
 {
     /// <summary>Merges what can be merged. That one cannot be keeps nobody from the others, nor from what the verb is about.</summary>
-    public static async Task MergeAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation)
+    /// <param name="repository">The repository.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellation">Ends the work; what is merged by half is gone on with by the next one.</param>
+    /// <param name="own">The job that does it before its cut: what those who ran it before have left is of no use to it.</param>
+    public static async Task MergeAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation, string? own = null)
     {
         try
         {
-            foreach (var outcome in await RunAsync(repository, time, cancellation)) await Console.Error.WriteLineAsync($"cutpoint: note: {outcome}");
+            foreach (var outcome in await RunAsync(repository, time, cancellation, own)) await Console.Error.WriteLineAsync($"cutpoint: note: {outcome}");
         }
         catch (SnapshotException unreadable)
         {
@@ -21,9 +25,10 @@ internal static class OverlayNotes
     }
 
     /// <summary>Merges what can be merged, and returns what has become of it.</summary>
-    public static Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
+    /// <inheritdoc cref="MergeAsync"/>
+    public static Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation, string? own = null) =>
         new OverlayUpkeep(new OverlayLedger(), time).RunAsync(
-            OverlayUpkeep.NameOf(repository), ids => MissingAsync(repository, ids, null, time, cancellation), repository.RunDirectory, cancellation);
+            OverlayUpkeep.NameOf(repository), ids => MissingAsync(repository, ids, own, time, cancellation), repository.RunDirectory, cancellation);
 
     /// <summary>
     /// Which of some checkpoints are not in a repository, and cannot come into being: no job that is at work makes them, and none that died when all but the end

@@ -62,6 +62,7 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         await using var writer = await repository.ResumeAsync(job, Options(state.Plan), cancellation);
         if (writer.Committed is { } committed)
             return (committed, await JobHost.ConcludeAsync(state, journal, new CheckpointFound()));
+        await OverlayNotes.MergeAsync(repository, time, cancellation, own: state.Plan.JobId);
         state = state with { Plan = In(writer, state.Plan) };
         var start = await BaseAsync(state.Plan, cancellation);
         return await RunAsync(writer, start, state with { Attempt = state.Attempt + 1 }, host => host.ResumeAsync(state, cancellation, ending), journal, cancellation);
