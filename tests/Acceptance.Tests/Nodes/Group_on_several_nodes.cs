@@ -33,14 +33,18 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     public async Task Real_guests_are_taken_at_one_cut_over_either_transport_and_come_back()
     {
         var options = new GuestOptions { RamKiB = 98312, ArenaMiB = 8 };
-        var disk = await NumberedDisk.CreateAsync(Directory.File("disk"), "raw", Cancellation);
+        NumberedDisk[] disks =
+        [
+            await NumberedDisk.CreateAsync(Directory.File("d1"), "raw", Cancellation),
+            await NumberedDisk.CreateAsync(Directory.File("d2"), "qcow2", Cancellation),
+        ];
         var guests = await Task.WhenAll(
-            Guest.BootAsync(options, Directory.File("g1"), Cancellation),
-            Guest.BootAsync(options with { Ram = GuestRam.Private, Extra = ["-drive", disk.Drive + ",if=virtio"] }, Directory.File("g2"), Cancellation));
+            Guest.BootAsync(options with { Numbers = disks[0].Drive }, Directory.File("g1"), Cancellation),
+            Guest.BootAsync(options with { Ram = GuestRam.Private, Numbers = disks[1].Drive }, Directory.File("g2"), Cancellation));
         await using var first = guests[0];
         await using var second = guests[1];
 
-        var taken = await TakeAsync(first.Uri, second.Uri, "--freeze-limit", "20s", "--no-disks");
+        var taken = await TakeAsync(first.Uri, second.Uri, "--freeze-limit", "20s");
 
         Assert.Equal(["direct", "stream"], taken["guests"]!.AsArray().Select(guest => (string)guest!["transport"]!));
         IsOneCut(taken);
@@ -51,7 +55,7 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
             Assert.Empty(guest.Serial.Complaints);
         }
         Assert.Equal(0, (await RunAsync("verify")).ExitCode);
-        // The disk was not frozen: it is attached as it is, and belongs to one guest at a time.
+        Assert.All(disks, disk => Assert.Single(disk.Overlays()));
         foreach (var guest in guests) await guest.KillAsync();
         foreach (var restored in RestoredGuest.AllFrom(await Cutpoint.QueryAsync(Cancellation, "restore", "latest", "--launch")))
         {
