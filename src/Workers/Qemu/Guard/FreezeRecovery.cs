@@ -11,6 +11,9 @@ internal static class FreezeRecovery
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(2);
 
+    /// <summary>From its own stop to its wait QEMU flushes its disks and nothing more; the guest stands still meanwhile.</summary>
+    private static readonly TimeSpan LongestSwitchover = TimeSpan.FromSeconds(2);
+
     /// <summary>Puts the guest back.</summary>
     /// <param name="monitor">A connection in command mode.</param>
     /// <param name="intent">What to put back.</param>
@@ -25,6 +28,8 @@ internal static class FreezeRecovery
         var done = new List<string>();
         var capabilities = await monitor.QueryCapabilitiesAsync(patience, cancellation);
         var background = capabilities.GetValueOrDefault("background-snapshot");
+        if (!background && capabilities.GetValueOrDefault("pause-before-switchover"))
+            await AwaitSwitchoverAsync(monitor, patience, time, cancellation);
         await EndMigrationAsync(monitor, background, patience, time, done, cancellation);
         // Also when the migration had failed by itself: QEMU says "running" of such a guest.
         if (background && await HasFailedAsync(monitor, patience, cancellation) && intent.Qemu is { } qemu
@@ -38,6 +43,22 @@ internal static class FreezeRecovery
         problem ??= await PutBackSettingsAsync(monitor, intent, capabilities, patience, done, cancellation);
         var details = done.Count == 0 ? "nothing was left to put back" : string.Join(", ", done);
         return new FreezeOutcome(intent.Socket, status.Name, thawed, details) { Problem = problem };
+    }
+
+    /// <summary>
+    /// QEMU 7.2 never notices a cancellation between its own stop of the guest, when it is through with its passes, and its wait to be told to go on: the
+    /// migration is "cancelling" and the guest stands still for ever. In that wait it does.
+    /// </summary>
+    private static async Task AwaitSwitchoverAsync(QmpClient monitor, TimeSpan patience, TimeProvider time, CancellationToken cancellation)
+    {
+        var longest = patience < LongestSwitchover ? patience : LongestSwitchover;
+        var started = time.GetTimestamp();
+        while ((await monitor.QueryMigrationAsync(patience, cancellation)).Status == "active"
+            && (await monitor.QueryStatusAsync(patience, cancellation)).Name == "finish-migrate"
+            && time.GetElapsedTime(started) < longest)
+        {
+            await Task.Delay(Poll, time, cancellation);
+        }
     }
 
     private static async Task EndMigrationAsync(

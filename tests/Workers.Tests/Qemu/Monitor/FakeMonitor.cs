@@ -65,11 +65,23 @@ internal sealed class FakeMonitorClient(Socket socket, CancellationToken stop) :
     internal async Task SendAsync(string text) => await socket.SendAsync(Encoding.UTF8.GetBytes(text), stop);
 
     /// <summary>The id of the next command.</summary>
-    internal async Task<long> CommandAsync()
+    internal async Task<long> CommandAsync() => (await ReadAsync()).Id;
+
+    /// <summary>Answers commands by their names, until the client goes.</summary>
+    internal async Task AnswerAllAsync(Func<string, string> answer)
+    {
+        while (true)
+        {
+            var (id, name) = await ReadAsync();
+            await SendAsync($$"""{"return": {{answer(name)}}, "id": {{id}}}""" + "\r\n");
+        }
+    }
+
+    private async Task<(long Id, string Name)> ReadAsync()
     {
         var line = await _reader.ReadLineAsync(stop) ?? throw new SocketException((int)SocketError.Disconnecting);
         using var json = System.Text.Json.JsonDocument.Parse(line);
-        return json.RootElement.GetProperty("id").GetInt64();
+        return (json.RootElement.GetProperty("id").GetInt64(), json.RootElement.GetProperty("execute").GetString()!);
     }
 
     internal async Task AnswerAsync(string value = "{}") =>
