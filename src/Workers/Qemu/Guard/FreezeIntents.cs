@@ -139,9 +139,28 @@ public sealed class FreezeIntents
         Read(path) is { } intent
             ? await PutBackAsync(path, intent, cancellation) : new FreezeOutcome(path, "unknown", false, "nothing was left to put back");
 
-    private async Task<FreezeOutcome> RecoverAsync(string path, FreezeIntent intent, CancellationToken cancellation) => intent.IsOwned
-        ? new FreezeOutcome(intent.Socket, FreezeOutcome.Held, false, $"process {intent.Worker.Id} is at work on it")
-        : await PutBackAsync(path, intent, cancellation);
+    private async Task<FreezeOutcome> RecoverAsync(string path, FreezeIntent intent, CancellationToken cancellation)
+    {
+        if (!intent.IsOwned) return await PutBackAsync(path, intent, cancellation);
+        if (intent.Worker.IsAlive)
+        {
+            return new FreezeOutcome(
+                intent.Socket, FreezeOutcome.Held, false, string.Create(CultureInfo.InvariantCulture, $"process {intent.Worker.Id} is at work on it"))
+            {
+                Advice = "wait until that job is over",
+            };
+        }
+        // The worker has ended before now, and the guard began at once.
+        var (since, until) = (File.GetLastWriteTimeUtc(path), _time.GetUtcNow() + GuardProgram.LongestPutBack);
+        return new FreezeOutcome(intent.Socket, FreezeOutcome.Held, false, string.Create(
+            CultureInfo.InvariantCulture,
+            $"its process {intent.Worker.Id} has ended, and its guard (process {intent.Guard.Id}, there since {since:HH:mm:ss} UTC) puts the guest back, until {until:HH:mm:ss} UTC at most or until a background snapshot has ended"))
+        {
+            Advice = string.Create(
+                CultureInfo.InvariantCulture,
+                $"wait until the guard has ended; should it never, see whether QEMU answers, end the guard with 'kill -KILL {intent.Guard.Id}', and run 'cutpoint doctor'"),
+        };
+    }
 
     private async Task<FreezeOutcome> PutBackAsync(string path, FreezeIntent intent, CancellationToken cancellation)
     {

@@ -10,6 +10,9 @@ public sealed record FreezeOutcome(string Socket, string Status, bool Thawed, st
     /// <summary>The status of a guest somebody is at work on; it was not touched.</summary>
     internal const string Held = "held";
 
+    /// <summary>What to do about a guest somebody is at work on.</summary>
+    internal string? Advice { get; init; }
+
     /// <summary>What could not be done, or null when everything is back.</summary>
     public SnapshotException? Problem { get; init; }
 }

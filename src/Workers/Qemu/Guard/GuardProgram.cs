@@ -25,6 +25,12 @@ public static class GuardProgram
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// After that the guard has ended whatever QEMU does, unless it waits for a background snapshot: it waits once for the end of a migration, once for "cont" to be
+    /// taken, and a command that is not answered is its last.
+    /// </summary>
+    internal static TimeSpan LongestPutBack { get; } = 3 * Patience;
+
     /// <summary>Runs a guard on the channel inherited as descriptor 3. Its exit code is for people: nobody depends on it.</summary>
     public static async Task<int> RunAsync()
     {

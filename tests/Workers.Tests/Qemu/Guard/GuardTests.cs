@@ -223,6 +223,30 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public async Task A_job_that_meets_a_guard_at_work_is_told_of_the_guard_and_what_to_do()
+    {
+        await using var guest = await ToyGuest.StartAsync();
+        int dead;
+        await using (var worker = await VictimWorker.StartAsync(guest, "stop", FreezeLimit))
+        {
+            // The guard does not get through to a QEMU that hangs.
+            TestProcess.Signal(guest.ProcessId, TestProcess.Stop);
+            dead = worker.ProcessId;
+        }
+        var error = await Assert.ThrowsAsync<SnapshotException>(() => QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default));
+        var guard = ReadIntent(guest).Guard.Id;
+        Assert.Equal((ErrorCode.Locked, true), (error.Code, error.IsPreflight));
+        Assert.Matches(
+            $@"process {dead} has ended, and its guard \(process {guard}, there since \d\d:\d\d:\d\d UTC\) puts the guest back, until \d\d:\d\d:\d\d UTC at most", error.Message);
+        Assert.Contains($"kill -KILL {guard}", error.Advice, StringComparison.Ordinal);
+        Assert.Contains("cutpoint doctor", error.Advice, StringComparison.Ordinal);
+
+        TestProcess.Signal(guest.ProcessId, TestProcess.Continue);
+        await WaitUntilNothingIsOpenAsync(guest);
+        await guest.WaitUntilItCountsAsync();
+    }
+
+    [Fact]
     public async Task A_guest_is_not_changed_when_the_intent_cannot_be_written_and_a_damaged_intent_is_in_nobodys_way()
     {
         await using var guest = await ToyGuest.StartAsync();
