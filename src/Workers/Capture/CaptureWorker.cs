@@ -58,16 +58,21 @@ public sealed class CaptureWorker : IWorkerPort, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask<WorkerReport> ReceiveAsync(CancellationToken cancellation) => _reports.Reader.ReadAsync(cancellation);
 
-    /// <summary>Closes every guest that nobody has closed: each is put back as it was, and what its checkpoint would need is left, since it may have come into being.</summary>
+    /// <summary>
+    /// Closes every guest that nobody has closed, side by side, so that none stands still for another's sake: each is put back as it was, and what its checkpoint would
+    /// need is left, since it may have come into being.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var ((job, name), guest) in _guests)
-        {
-            await SendAsync(new CloseGuest(job, name, Keep: false) { IsUndecided = true }, CancellationToken.None);
-            await guest.Actor.StopAsync(StopMode.Drain);
-            guest.Closing.Dispose();
-        }
+        await Task.WhenAll(_guests.Select(served => CloseAsync(served.Key.Job, served.Key.Guest, served.Value)));
         _reports.Writer.TryComplete();
+    }
+
+    private async Task CloseAsync(string job, string name, Served guest)
+    {
+        await SendAsync(new CloseGuest(job, name, Keep: false) { IsUndecided = true }, CancellationToken.None);
+        await guest.Actor.StopAsync(StopMode.Drain);
+        guest.Closing.Dispose();
     }
 
     private IGuestDriver DriverOf(GuestUri uri) => _drivers.TryGetValue(uri.Scheme, out var driver)

@@ -1,7 +1,6 @@
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Tests;
-using Cutpoint.Units;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Reference;
 using Cutpoint.Workers.Tests.Qemu;
@@ -83,6 +82,26 @@ public sealed class GroupCaptureTests
         Assert.Equal([nameof(CutHeld), fails ? nameof(GuestFailed) : nameof(GuestClosed)], said.Order());
     }
 
+    [Fact]
+    public async Task A_worker_that_ends_puts_its_guests_back_side_by_side()
+    {
+        using var driver = new ReferenceDriver(TimeProvider.System);
+        var (other, met) = (new TaskCompletionSource(), false);
+        var first = new Interruption(Interruption.Closing, 1, async () =>
+        {
+            await other.Task.WaitAsync(TimeSpan.FromSeconds(10));
+            met = true;
+        });
+        var second = new Interruption(Interruption.Closing, 2, () =>
+        {
+            other.SetResult();
+            return Task.CompletedTask;
+        });
+        var run = await PreparedAsync(second.Around(first.Around(driver)));
+        await run.DisposeAsync();
+        Assert.True(met);
+    }
+
     /// <summary>Against a real QEMU: it stands still until the release, a void attempt leaves it running, and another one is whole.</summary>
     [Theory]
     [InlineData(CaptureStrategy.Precopy)]
@@ -143,12 +162,12 @@ public sealed class GroupCaptureTests
         await cuts.ReleaseAsync();
         await cuts.HoldAsync();
         await cuts.EndAsync();
-        var first = run.Passes.Where((_, pass) => pass % 2 == 0).Select(pass => Assert.Single(pass.Votes)).ToList();
-        Assert.All(first, vote => Assert.Equal((VoteDecision.AnotherPass, null), (vote.Decision, vote.PredictedPause)));
+        // Unknown, or by QEMU's own count, where it was through with its passes before.
+        Assert.All(run.Passes, pass => Assert.InRange(Assert.Single(pass.Votes).Numbers.GetValueOrDefault("rest_bytes"), 0, 32 << 20));
     }
 
     /// <summary>Two guests with nothing between them and their stop.</summary>
-    private static async Task<CaptureRun> PreparedAsync(ReferenceDriver driver)
+    private static async Task<CaptureRun> PreparedAsync(IGuestDriver driver)
     {
         var run = await CaptureRun.StartAsync(driver);
         foreach (var guest in (string[])["a", "b"])

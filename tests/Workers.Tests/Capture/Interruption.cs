@@ -14,6 +14,9 @@ internal sealed class Interruption(string place, int at, Func<Task> act)
 {
     private int _calls;
 
+    /// <summary>A guest is being put back. No place among the others: nothing may fail there.</summary>
+    public const string Closing = "closing";
+
     public static IReadOnlyList<string> Places { get; } = ["open", "begin", "encode", "append", "stop", "stopped", "thaw", "finish"];
 
     /// <summary>True when that call was reached.</summary>
@@ -94,6 +97,10 @@ internal sealed class Interruption(string place, int at, Func<Task> act)
 
         public void Leave() => inner.Leave();
 
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
+        public async ValueTask DisposeAsync()
+        {
+            await interruption.PassAsync(Closing);
+            await inner.DisposeAsync();
+        }
     }
 }
