@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Cutpoint.Workers.Qemu.Guard;
@@ -16,7 +15,6 @@ namespace Cutpoint.Workers.Qemu;
 public sealed class QemuSession : IAsyncDisposable
 {
     private static readonly TimeSpan RefusalDeadline = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan GuardDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
 
     private readonly QemuSessionOptions _options;
@@ -280,7 +278,7 @@ public sealed class QemuSession : IAsyncDisposable
         await Monitor.DisposeAsync();
         if (_intent is null) _guard.Dispose();
         await _watch;
-        await GuardEndAsync();
+        await _guard.WaitForEndAsync();
         _lost.Dispose();
         _arming.Dispose();
     }
@@ -362,7 +360,7 @@ public sealed class QemuSession : IAsyncDisposable
 
     private static SnapshotException Busy(FreezeOutcome outcome) =>
         new(ErrorCode.Locked, $"{outcome.Socket}: another job has this guest: {outcome.Details}",
-            "wait until that job is over")
+            outcome.Advice)
         {
             IsPreflight = true,
         };
@@ -377,7 +375,7 @@ public sealed class QemuSession : IAsyncDisposable
         SnapshotException loss;
         try
         {
-            loss = await FindLossAsync();
+            loss = await LostGuest.FindAsync(Monitor.Path, Qemu, _guard, _options.Intents, _intentPath!);
         }
         catch (SnapshotException problem)
         {
@@ -385,50 +383,5 @@ public sealed class QemuSession : IAsyncDisposable
         }
         Volatile.Write(ref _loss, loss);
         await _lost.CancelAsync();
-    }
-
-    private async Task<SnapshotException> FindLossAsync()
-    {
-        await GuardEndAsync();
-        if (FreezeIntents.TakeOutcome(_intentPath!) is { } done) return PutBack(done);
-        if (Qemu is { IsAlive: false }) return GuestEnded();
-        try
-        {
-            // The guard was killed. Its connection went with it, so the monitor takes a new client: this one.
-            var outcome = await _options.Intents.RecoverOwnAsync(_intentPath!, CancellationToken.None);
-            return outcome.Problem ?? PutBack(outcome with { Details = $"the guard process was killed: {outcome.Details}" });
-        }
-        catch (QmpException gone) when (gone.Failure is QmpFailure.NoSocket or QmpFailure.NobodyListens)
-        {
-            // A process that ends closes its sockets a moment before it is gone.
-            return GuestEnded();
-        }
-    }
-
-    private SnapshotException PutBack(FreezeOutcome outcome) =>
-        new(ErrorCode.Failed, $"{Monitor.Path}: {outcome.Details}; the guest is {outcome.Status}",
-            "run the job again; allow a longer pause with --freeze-limit if the cut needs it")
-        {
-            IsTransient = true,
-        };
-
-    private SnapshotException GuestEnded()
-    {
-        FreezeIntents.Remove(_intentPath!);
-        var process = Qemu is { } qemu ? string.Create(CultureInfo.InvariantCulture, $" (process {qemu.Id})") : "";
-        return new SnapshotException(ErrorCode.Failed, $"{Monitor.Path}: the guest's QEMU{process} has ended",
-            "see why it ended; nothing was stored");
-    }
-
-    private async Task GuardEndAsync()
-    {
-        try
-        {
-            await _guard.Exited.WaitAsync(GuardDeadline, _options.Time);
-        }
-        catch (TimeoutException)
-        {
-            // It is still at work with a QEMU that does not answer; it goes on without us.
-        }
     }
 }

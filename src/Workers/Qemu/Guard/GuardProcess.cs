@@ -17,6 +17,7 @@ internal sealed class GuardProcess : IDisposable
     internal const string Armed = "armed\n";
 
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(30);
 
     private readonly Socket _channel;
     private readonly ChildProcess _process;
@@ -99,6 +100,19 @@ internal sealed class GuardProcess : IDisposable
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw NotStarted(_command, $"it was not ready within {StartDeadline.TotalSeconds} s");
+        }
+    }
+
+    /// <summary>Waits until it has ended, but not for ever.</summary>
+    internal async Task WaitForEndAsync()
+    {
+        try
+        {
+            await Exited.WaitAsync(EndDeadline, _time);
+        }
+        catch (TimeoutException)
+        {
+            // It is still at work with a QEMU that does not answer; it goes on without us.
         }
     }
 
