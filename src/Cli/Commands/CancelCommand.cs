@@ -12,28 +12,20 @@ internal static class CancelCommand
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
-    public static Command Create()
+    public static Command Create() => JobVerb.Create(
+        "cancel", "End a job that runs or was interrupted; its guests run on, and what it stored is removed", "cutpoint cancel 01M7Z7T4T6PEQ3EQHC0YDK27FX",
+        RunAsync);
+
+    private static async Task<int> RunAsync(ParseResult parsed, DirectoryRepository repository, Ulid job, CancellationToken cancellation)
     {
-        var id = new Argument<string>("ID") { Description = "Id of the job or its beginning; 'list' shows it" };
-        var command = new Verb(
-            "cancel", "End a job that runs or was interrupted; its guests run on, and what it stored is removed", "cutpoint cancel 01M7Z7T4T6PEQ3EQHC0YDK27FX") { id };
-        command.SetAction(async (parsed, cancellation) =>
-        {
-            var time = TimeProvider.System;
-            await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            var job = await JobSelection.ResolveAsync(repository, parsed.GetValue(id)!, cancellation);
-            var phase = await EndAsync(repository, job, time, cancellation);
-            await OverlayNotes.MergeAsync(repository, time, cancellation);
-            var result = new CancelResult(job.ToString(), phase);
-            if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.CancelResult);
-            else if (phase != JobPhase.Committed) Console.Out.WriteLine($"job {job} is cancelled");
-            if (phase == JobPhase.Committed)
-            {
-                throw new SnapshotException(
-                    ErrorCode.Failed, $"job {job} has ended: its checkpoint is there", $"'cutpoint forget {job}' takes it off the list");
-            }
-        });
-        return command;
+        var time = TimeProvider.System;
+        var phase = await EndAsync(repository, job, time, cancellation);
+        await OverlayNotes.MergeAsync(repository, time, cancellation);
+        var result = new CancelResult(job.ToString(), phase);
+        if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(result, JsonOutput.Types.CancelResult);
+        else if (phase != JobPhase.Committed) Console.Out.WriteLine($"job {job} is cancelled");
+        if (phase != JobPhase.Committed) return 0;
+        throw new SnapshotException(ErrorCode.Failed, $"job {job} has ended: its checkpoint is there", $"'cutpoint forget {job}' takes it off the list");
     }
 
     private static async Task<JobPhase> EndAsync(DirectoryRepository repository, Ulid job, TimeProvider time, CancellationToken cancellation)

@@ -13,22 +13,11 @@ internal static class WatchCommand
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
-    public static Command Create()
-    {
-        var id = new Argument<string>("ID") { Description = "Id of the job or its beginning; 'list' shows it" };
-        var command = new Verb(
-            "watch", "Follow a job until it is over; exit code 8 when it was interrupted", "cutpoint watch 01M7Z7T4T6PEQ3EQHC0YDK27FX") { id };
-        command.SetAction(async (parsed, cancellation) =>
-        {
-            await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
-            await WatchAsync(
-                repository, await JobSelection.ResolveAsync(repository, parsed.GetValue(id)!, cancellation), parsed.GetValue(CommonOptions.Json),
-                TimeProvider.System, cancellation);
-        });
-        return command;
-    }
+    public static Command Create() => JobVerb.Create(
+        "watch", "Follow a job until it is over; exit code 8 when it was interrupted", "cutpoint watch 01M7Z7T4T6PEQ3EQHC0YDK27FX",
+        (parsed, repository, job, cancellation) => WatchAsync(repository, job, parsed.GetValue(CommonOptions.Json), TimeProvider.System, cancellation));
 
-    private static async Task WatchAsync(DirectoryRepository repository, Ulid job, bool json, TimeProvider time, CancellationToken cancellation)
+    private static async Task<int> WatchAsync(DirectoryRepository repository, Ulid job, bool json, TimeProvider time, CancellationToken cancellation)
     {
         await using var database = await JobDatabase.TryOpenAsync(repository, time, cancellation) ?? throw JobSelection.NotFound(job.ToString());
         JobState? state = null;
@@ -45,7 +34,7 @@ internal static class WatchCommand
                 if (json) JsonOutput.Write(new WatchedEvent(number, at, happened), JsonOutput.Types.WatchedEvent);
                 else if (Describe(happened) is { } line) Console.Out.WriteLine($"{at.ToLocalTime():HH:mm:ss.fff}  {line}");
             }
-            if (state!.Phase is JobPhase.Committed && state.IsOver && open is not { IsRunning: true }) return;
+            if (state!.Phase is JobPhase.Committed && state.IsOver && open is not { IsRunning: true }) return 0;
             if (state.Phase is JobPhase.Aborted) throw state.Error!.ToException();
             if (open is not { IsRunning: true })
             {
