@@ -1,5 +1,6 @@
 using Cutpoint.Formats.Qemu;
 using Cutpoint.Guests;
+using Cutpoint.Workers.Qemu.Streaming;
 
 namespace Cutpoint.Workers.Qemu;
 
@@ -13,6 +14,7 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
 {
     private readonly IReadOnlyList<RamBlock> _expected;
     private readonly ICaptureSinks _sinks;
+    private readonly StreamMeter? _meter;
     private readonly Queue<PageChunk> _full = new();
     private int[] _numbers = [];
     private Gathering? _gathering;
@@ -22,8 +24,10 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     /// <param name="blocks">The blocks of the guest's description.</param>
     /// <param name="sinks">Where the pages go.</param>
     /// <param name="pass">The pass the first of them belong to.</param>
-    public StreamPages(IReadOnlyList<RamBlock> blocks, ICaptureSinks sinks, uint pass)
+    /// <param name="meter">Measures how fast they come, or null.</param>
+    public StreamPages(IReadOnlyList<RamBlock> blocks, ICaptureSinks sinks, uint pass, StreamMeter? meter = null)
     {
+        _meter = meter;
         _expected = blocks;
         _sinks = sinks;
         Pass = pass;
@@ -62,6 +66,7 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     /// <inheritdoc/>
     public void OnPage(int block, long offset, ReadOnlySpan<byte> page)
     {
+        _meter?.Page();
         var gathering = Place(block, offset, out var bit);
         page.CopyTo(gathering.Chunk.Buffer[(gathering.Pages * Paging.PageSize)..]);
         gathering.Pages++;
@@ -69,14 +74,20 @@ internal sealed class StreamPages : IQemuStreamVisitor, IDisposable
     }
 
     /// <inheritdoc/>
-    public void OnZeroPage(int block, long offset) => Place(block, offset, out var bit).Zero |= bit;
+    public void OnZeroPage(int block, long offset)
+    {
+        _meter?.ZeroPage();
+        Place(block, offset, out var bit).Zero |= bit;
+    }
 
     /// <inheritdoc/>
     public async ValueTask DrainAsync(CancellationToken cancellation)
     {
         while (_full.TryDequeue(out var chunk)) await _sinks.Block(chunk.Block).EmitAsync(chunk, cancellation);
         // No more than two are held here, this one and the one that gathers, and a capture has more: this never waits for itself.
-        _spare ??= await _sinks.Block(0).RentAsync(cancellation);
+        if (_spare is not null) return;
+        var room = _sinks.Block(0).RentAsync(cancellation);
+        _spare = _meter is null ? await room : await _meter.WaitAsync(room);
     }
 
     /// <summary>Emits everything gathered: the end of a pass or of the stream.</summary>

@@ -18,6 +18,7 @@ internal sealed class DirectCapture : IGuestCapture
     private readonly QemuInspection _inspection;
     private readonly DiskCut _disks;
     private readonly DirectRam _ram;
+    private readonly PrivateMemory _others;
     private readonly TimeProvider _time;
     private readonly bool _isStop;
     private ICaptureSinks? _sinks;
@@ -26,12 +27,14 @@ internal sealed class DirectCapture : IGuestCapture
     private bool _isDescriptorSent;
 
     public DirectCapture(
-        QemuSession session, QemuInspection inspection, DiskCut disks, DirectRam ram, CaptureStrategy strategy, string reason, TimeProvider time)
+        QemuSession session, QemuInspection inspection, DiskCut disks, DirectRam ram, PrivateMemory others, CaptureStrategy strategy, string reason,
+        TimeProvider time)
     {
         _session = session;
         _inspection = inspection;
         _disks = disks;
         _ram = ram;
+        _others = others;
         _time = time;
         _isStop = strategy == CaptureStrategy.Stop;
         Strategy = strategy;
@@ -73,6 +76,7 @@ internal sealed class DirectCapture : IGuestCapture
         await _session.SetCapabilitiesAsync(capabilities, cancellation);
         await _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, cancellation);
         await _disks.PrepareAsync(cancellation);
+        await _others.TouchAsync(cancellation);
         await PrepareAsync(cancellation);
     }
 

@@ -26,6 +26,7 @@ internal sealed class DirectRam : IDisposable
     private readonly double _contention;
     private readonly TimeProvider _time;
     private readonly TimeSpan _devices;
+    private readonly PrivateMemory _others;
     private ICaptureSinks? _sinks;
     private RamVoter _voter;
     private long _passStarted;
@@ -36,14 +37,16 @@ internal sealed class DirectRam : IDisposable
     /// <param name="files">Their files.</param>
     /// <param name="options">Decides what the vote aims at.</param>
     /// <param name="devices">What writing the device state is expected to take.</param>
+    /// <param name="others">The blocks that are written with it.</param>
     /// <param name="time">The clock.</param>
-    public DirectRam(IEnumerable<SharedRam> files, CaptureOptions options, TimeSpan devices, TimeProvider time)
+    public DirectRam(IEnumerable<SharedRam> files, CaptureOptions options, TimeSpan devices, PrivateMemory others, TimeProvider time)
     {
         // The guests of a group look for dirty pages at the same time, on the same processors.
         _shards = Math.Clamp(Environment.ProcessorCount / options.GroupSize, 1, 16);
         _contention = Math.Max(1, (double)options.GroupSize * _shards / Environment.ProcessorCount);
         _time = time;
         _devices = devices;
+        _others = others;
         foreach (var file in files)
         {
             var tracker = new PageHashTracker();
@@ -127,7 +130,7 @@ internal sealed class DirectRam : IDisposable
     {
         Stop = StopAndContinue / 2,
         Continue = StopAndContinue / 2,
-        Devices = _devices,
+        Devices = _devices + _others.Pause,
         TrackerFloor = _blocks.Aggregate(
             TimeSpan.Zero, (sum, b) => sum + ((b.Reader.SearchTime + b.Tracker.Floor(b.Reader.DataBytes, _shards)) * _contention)),
         CutBuffer = _sinks?.CutBufferBytes ?? 0,

@@ -11,14 +11,11 @@ internal static class DirectTransport
     private const string IgnoreShared = "x-ignore-shared";
 
     /// <summary>
-    /// The most octets that may come in the stream of the stop. They are written into memory while the guest stands still, at 1 to 2 GB/s.
+    /// The most octets that may come in the stream of the stop. They are written into memory while the guest stands still.
     /// </summary>
     private const long MostPrivate = 256L << 20;
 
     private static readonly TimeSpan SmallestStream = TimeSpan.FromMilliseconds(4);
-
-    /// <summary>Octets per second at which QEMU writes blocks that are not shared.</summary>
-    private const double StreamRate = 1e9;
 
     /// <summary>Opens a capture, or says why this guest cannot be captured so. The session stays the caller's in that case.</summary>
     public static async Task<(DirectCapture? Capture, Refusal? Refusal)> TryOpenAsync(
@@ -28,17 +25,19 @@ internal static class DirectTransport
         if (!inspection.Capabilities.ContainsKey(IgnoreShared)) return Refuse($"QEMU {inspection.Version} has no capability {IgnoreShared}");
         var shared = inspection.Backings.Where(b => b.Kind != QemuRamKind.Private && b.Path is not null).ToList();
         if (shared.Count == 0) return Refuse("no RAM block lies in a shared file (memory-backend-file or -memfd with share=on)");
-        var rest = inspection.Backings.Except(shared).Sum(b => b.Block.Length);
+        var others = inspection.Backings.Except(shared).ToList();
+        var rest = others.Sum(b => b.Block.Length);
         if (rest > MostPrivate) return Refuse($"{rest >> 20} MiB of its memory are not shared");
         var nameless = shared.Where(b => b.Kind == QemuRamKind.NamelessFile).ToList();
         if (nameless.Count > 0 && !await DryLook.IsIgnoredAsync(session, inspection, nameless, cancellation))
             return Refuse($"this QEMU {inspection.Version} sends RAM of a memfd even when told to leave shared RAM out");
 
+        var memory = await PrivateMemory.LookAsync(session, inspection, others, cancellation);
         var files = new List<SharedRam>();
         try
         {
             foreach (var backing in shared) files.Add(SharedRam.Open(backing.Block.Name, backing.Path!, backing.FileOffset, backing.Block.Length));
-            var ram = new DirectRam(files, options, SmallestStream + TimeSpan.FromSeconds(rest / StreamRate) + disks.Pause, time);
+            var ram = new DirectRam(files, options, SmallestStream + disks.Pause, memory, time);
             var (strategy, why) = Choose(session, options, ram);
             var floor = ram.PauseFloor(strategy == CaptureStrategy.Stop);
             if (session.WasRunning && options.Downtime is { } downtime && downtime < floor)
@@ -47,7 +46,7 @@ internal static class DirectTransport
                 return (null, Refusal.OfFloor(ram.TrackerName, floor, downtime));
             }
             var reason = $"RAM is shared in {string.Join(", ", shared.Select(b => b.Path))}; {why}; dirty pages by {ram.TrackerName}";
-            return (new DirectCapture(session, inspection, disks, ram, strategy, reason, time), null);
+            return (new DirectCapture(session, inspection, disks, ram, memory, strategy, reason, time), null);
         }
         catch (SnapshotException error) when (error.IsPreflight && options.Transport == CaptureTransport.Auto)
         {

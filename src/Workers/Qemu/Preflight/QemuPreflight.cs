@@ -70,6 +70,21 @@ public static class QemuPreflight
         return Map(await tree, blocks, await places);
     }
 
+    /// <summary>Where QEMU's process has the block a range shows; null when it does not say.</summary>
+    internal static async Task<ulong?> HostAddressAsync(QmpClient monitor, MemoryRange range, CancellationToken cancellation) =>
+        await AddressOfAsync(monitor, range, cancellation) is { } address && address >= range.Offset ? address - range.Offset : null;
+
+    private static async Task<ulong?> AddressOfAsync(QmpClient monitor, MemoryRange range, CancellationToken cancellation)
+    {
+        var answer = await monitor.HumanMonitorAsync(
+            string.Create(CultureInfo.InvariantCulture, $"gpa2hva 0x{range.Address:x}"), cancellation);
+        const string Address = " is 0x";
+        var at = answer.LastIndexOf(Address, StringComparison.Ordinal);
+        if (at < 0) return null;
+        var digits = answer.AsSpan(at + Address.Length).Trim();
+        return ulong.TryParse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var address) ? address : null;
+    }
+
     private static Task<string> ReadMemoryTreeAsync(QmpClient monitor, CancellationToken cancellation) =>
         monitor.HumanMonitorAsync("info mtree -f", cancellation);
 
@@ -124,14 +139,7 @@ public static class QemuPreflight
         QmpClient monitor, RamBlock block, IReadOnlyList<MemoryRange> ranges, ProcessMap map, CancellationToken cancellation)
     {
         if (ranges.FirstOrDefault(range => range.Block == block.Name) is not { } range) return null;
-        var answer = await monitor.HumanMonitorAsync(
-            string.Create(CultureInfo.InvariantCulture, $"gpa2hva 0x{range.Address:x}"), cancellation);
-        const string Address = " is 0x";
-        var at = answer.LastIndexOf(Address, StringComparison.Ordinal);
-        if (at < 0) return null;
-        var digits = answer.AsSpan(at + Address.Length).Trim();
-        if (!ulong.TryParse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var address)) return null;
-        if (map.At(address) is not { Inode: > 0 } mapping) return null;
+        if (await AddressOfAsync(monitor, range, cancellation) is not { } address || map.At(address) is not { Inode: > 0 } mapping) return null;
         if (!mapping.IsShared) return new QemuRamBacking(block, QemuRamKind.Private) { IsOnDisk = mapping.IsOnDisk };
         var path = map.OpenablePath(mapping);
         return new QemuRamBacking(block, path == mapping.Path ? QemuRamKind.NamedFile : QemuRamKind.NamelessFile)

@@ -30,6 +30,7 @@ internal sealed partial class StreamCapture : IGuestCapture
     private readonly CaptureOptions _options;
     private readonly StreamStrategy _strategy;
     private readonly TimeProvider _time;
+    private readonly StreamMeter _meter;
     private RamVoter _voter;
     private ICaptureSinks? _sinks;
     private MigrationWatch? _watch;
@@ -53,6 +54,7 @@ internal sealed partial class StreamCapture : IGuestCapture
         _options = options;
         _strategy = strategy;
         _time = time;
+        _meter = new StreamMeter(time);
         Description = inspection.Description;
         _voter = new RamVoter(RamVoterOptions.Of(options));
         Units = new UnitRegistry(maxNameOctets: byte.MaxValue);
@@ -105,11 +107,9 @@ internal sealed partial class StreamCapture : IGuestCapture
                 ? new Dictionary<string, bool> { ["background-snapshot"] = true }
                 : new Dictionary<string, bool> { ["pause-before-switchover"] = Strategy is CaptureStrategy.Precopy },
             cancellation);
-        // No limit; by default QEMU sends no more than 128 MiB/s. When the rest fits the pause by its own reckoning it stops the guest by itself, which it
-        // must not as long as it can be kept from it when others are to be stopped at the same time.
-        var downtime = IsHeld ? 1 : (long)Math.Clamp(_options.DowntimeGoal.TotalMilliseconds, 1, 2_000_000);
-        await _session.SetParametersAsync(
-            new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = downtime }, cancellation);
+        // No limit; by default QEMU sends no more than 128 MiB/s. When the rest fits the pause by its own reckoning it stops the guest by itself, and the guest
+        // would stand still while everything is made ready for its stop, so it is kept from that as long as it can be.
+        await _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0, ["downtime-limit"] = 1 }, cancellation);
         await _disks.PrepareAsync(cancellation);
         await OpenStreamAsync(cancellation);
     }
@@ -245,7 +245,7 @@ internal sealed partial class StreamCapture : IGuestCapture
         _before = (_pages!.PageCount, _pump!.Octets);
         _pages.Pass = pass;
         if (!_isBegun) await BeginStreamAsync(cancellation);
-        await _pump.RunAsync(() => enough() || _watch!.StoppedAt is not null || _watch.HasFailed, cancellation);
+        await _meter.MoveAsync(_pump.RunAsync(() => enough() || _watch!.StoppedAt is not null || _watch.HasFailed, cancellation));
         if (_watch!.HasFailed) throw await FailureAsync();
         await _pages.EmitAllAsync(cancellation);
         _migration = await _session.QueryMigrationAsync(cancellation);
@@ -257,9 +257,10 @@ internal sealed partial class StreamCapture : IGuestCapture
         var octets = _pump!.Octets - _before.Octets;
         var costs = _strategy.Costs with
         {
+            // A guest that QEMU has stopped by itself stands still since then.
+            Stop = _strategy.Costs.Stop + (_watch!.StoppedAt is { } at && _time.GetUtcNow() is var now && now > at ? now - at : TimeSpan.Zero),
             CutBuffer = _sinks!.CutBufferBytes,
-            // What the stream brought in this pass, or could not bring because the sink was slower.
-            CopyRate = Math.Max(octets / Math.Max(duration.TotalSeconds, 0.001), _strategy.Costs.CopyRate),
+            CopyRate = _meter.Rate ?? _strategy.Costs.CopyRate,
             SinkRate = _sinks.SinkBytesPerSecond ?? 0,
         };
         _sinks.Expect(Rest);
@@ -267,7 +268,7 @@ internal sealed partial class StreamCapture : IGuestCapture
             context.Unit.Key, new RamPass(pass, _pages!.PageCount - _before.Pages, octets, duration, costs) { Rest = IsRestKnown ? Rest : null });
         context.ReportPercent(_voter.Percent);
         cancellation.ThrowIfCancellationRequested();
-        return _watch!.StoppedAt is null || vote.Decision is VoteDecision.Done
+        return _watch.StoppedAt is null || vote.Decision is VoteDecision.Done
             ? vote
             : vote with { Decision = VoteDecision.Done, Reason = "QEMU's own passes are over and it has stopped the guest" };
     }
@@ -297,7 +298,7 @@ internal sealed partial class StreamCapture : IGuestCapture
     {
         (_passes, _isBegun, _wasReleased, _migration, _devices) = (0, false, false, null, null);
         _watch = new MigrationWatch(_session.Monitor);
-        _pages = new StreamPages(Description.Blocks, _sinks!, 0);
+        _pages = new StreamPages(Description.Blocks, _sinks!, 0, _meter);
         if (Strategy is CaptureStrategy.Background)
         {
             var room = StreamStrategy.MemoryOf(_inspection, _session.Qemu?.Id) + QemuStreamParser.DefaultDeviceStateLimit;

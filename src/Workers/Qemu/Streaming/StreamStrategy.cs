@@ -74,7 +74,7 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
     }
 
     private static StreamStrategy Precopy(QemuInspection inspection, string reason) =>
-        new(CaptureStrategy.Precopy, reason, Model(inspection, TimeSpan.FromMilliseconds(10), perGiB: TimeSpan.FromMilliseconds(40)));
+        new(CaptureStrategy.Precopy, reason, Model(inspection, TimeSpan.FromMilliseconds(25), perGiB: TimeSpan.FromMilliseconds(40)));
 
     private static StreamStrategy Background(QemuInspection inspection, string reason) =>
         new(CaptureStrategy.Background, reason, Model(inspection, TimeSpan.FromMilliseconds(3), perGiB: TimeSpan.FromMilliseconds(11)));
