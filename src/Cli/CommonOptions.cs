@@ -13,7 +13,7 @@ internal static class CommonOptions
 
     /// <summary>The repository.</summary>
     public static Option<RepositoryLocation> Repository { get; } = Recursive(Setting.Create(
-        null, "repository", "Directory of the repository", RepositoryLocation.Parse, "DIR", DefaultRepository));
+        null, "repository", "Directory of the repository, or postgres://HOST/DATABASE?packs=DIR", RepositoryLocation.Parse, "DIR", DefaultRepository));
 
     /// <summary>A key of an encrypted repository.</summary>
     public static Option<string?> KeyFile { get; } = Recursive(Setting.Create<string?>(

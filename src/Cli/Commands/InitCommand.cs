@@ -31,7 +31,7 @@ internal static class InitCommand
                 return;
             }
             if (isNew) Console.Out.WriteLine($"made the key file {parsed.GetValue(CommonOptions.KeyFile)}");
-            Console.Out.WriteLine($"created {(result.Encrypted ? "encrypted " : "")}repository {result.Directory}");
+            Console.Out.WriteLine($"created {(result.Encrypted ? "encrypted " : "")}repository {location}");
             if (result.Encrypted) Console.Error.WriteLine("Keep a copy of the key elsewhere: who loses it loses every checkpoint, and nobody can help. 'cutpoint key add' adds another.");
         });
         return command;

@@ -39,7 +39,8 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         await using var writer = await repository.BeginAsync(Options(plan), cancellation);
         plan = In(writer, plan with { JobId = writer.Id.ToString() });
         var journal = await JobJournal.CreateAsync(database, plan.JobId, open.Select(job => job.Id.ToString()), cancellation);
-        return await RunAsync(writer, start, JobState.New(plan), host => host.RunAsync(plan, cancellation, ending), journal, cancellation);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(ending, writer.Lost);
+        return await RunAsync(writer, start, JobState.New(plan), host => host.RunAsync(plan, cancellation, stopping.Token), journal, cancellation);
     }
 
     /// <summary>Goes on with a job whose process died, to its end.</summary>
@@ -65,7 +66,8 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         await OverlayNotes.MergeAsync(repository, time, cancellation, own: state.Plan.JobId);
         state = state with { Plan = In(writer, state.Plan) };
         var start = await BaseAsync(state.Plan, cancellation);
-        return await RunAsync(writer, start, state with { Attempt = state.Attempt + 1 }, host => host.ResumeAsync(state, cancellation, ending), journal, cancellation);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(ending, writer.Lost);
+        return await RunAsync(writer, start, state with { Attempt = state.Attempt + 1 }, host => host.ResumeAsync(state, cancellation, stopping.Token), journal, cancellation);
     }
 
     /// <summary>Ends a job whose process died, and removes what is left of it. One that is over stays as it ended.</summary>
@@ -110,7 +112,11 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
             await writer.LeaveAsync();
             throw;
         }
-        if (job.Phase == JobPhase.Interrupted) await writer.LeaveAsync();
+        if (job.Phase == JobPhase.Interrupted)
+        {
+            await writer.LeaveAsync();
+            writer.CheckOwned();
+        }
         if (job.Error is { } error)
         {
             // By a signal, or by another process: both are told in the same words.

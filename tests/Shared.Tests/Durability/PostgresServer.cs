@@ -9,13 +9,31 @@ public sealed class PostgresServer : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("cutpoint-pg-").FullName;
     private Process? _server;
+    private string _programs = "";
     private int _databases;
+
+    /// <summary>A role that has to give a password.</summary>
+    public const string Guarded = "guarded";
+
+    public const string Password = "geheim";
+
+    /// <summary>Where the socket is.</summary>
+    public string SocketPath => Path.Combine(_directory, ".s.PGSQL.5432");
+
+    /// <summary>Kills the server as a crash of its machine would, and starts it again.</summary>
+    public async Task CrashAsync()
+    {
+        Run("kill", "-QUIT", _server!.Id.ToString(CultureInfo.InvariantCulture));
+        await _server.WaitForExitAsync();
+        _server.Dispose();
+        await StartAsync();
+    }
 
     /// <summary>A connection string of an empty database.</summary>
     public async Task<string> CreateDatabaseAsync()
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"test{Interlocked.Increment(ref _databases)}");
-        await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
+        await using var connection = new NpgsqlConnection($"{ConnectionString("postgres")};Pooling=false");
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();
         command.CommandText = $"CREATE DATABASE {name}";
@@ -25,25 +43,18 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";
+        _programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";
         if (Environment.UserName == "root") Run("chown", "postgres", _directory);
         var data = Path.Combine(_directory, "data");
-        Run([.. AsUser, $"{programs}/initdb", "-D", data, "-U", "cutpoint", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        _server = Start([.. AsUser, $"{programs}/postgres", "-D", data, "-k", _directory, "-c", "listen_addresses=", "-c", "fsync=off"]);
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
-                await connection.OpenAsync();
-                return;
-            }
-            catch (NpgsqlException) when (attempt < 300 && !_server.HasExited)
-            {
-                // The server says nothing when it is ready that could be waited for.
-                await Task.Delay(100);
-            }
-        }
+        Run([.. AsUser, $"{_programs}/initdb", "-D", data, "-U", "cutpoint", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        var access = Path.Combine(data, "pg_hba.conf");
+        await File.WriteAllTextAsync(access, $"local all {Guarded} scram-sha-256\n{await File.ReadAllTextAsync(access)}");
+        await StartAsync();
+        await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = $"CREATE ROLE {Guarded} LOGIN SUPERUSER PASSWORD '{Password}'";
+        await command.ExecuteNonQueryAsync();
     }
 
     public async Task DisposeAsync()
@@ -57,6 +68,25 @@ public sealed class PostgresServer : IAsyncLifetime
         }
         _server?.Dispose();
         Directory.Delete(_directory, recursive: true);
+    }
+
+    private async Task StartAsync()
+    {
+        _server = Start([.. AsUser, $"{_programs}/postgres", "-D", Path.Combine(_directory, "data"), "-k", _directory, "-c", "listen_addresses=", "-c", "fsync=off"]);
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                await using var connection = new NpgsqlConnection($"{ConnectionString("postgres")};Pooling=false");
+                await connection.OpenAsync();
+                return;
+            }
+            catch (NpgsqlException) when (attempt < 300 && !_server.HasExited)
+            {
+                // The server says nothing when it is ready that could be waited for.
+                await Task.Delay(100);
+            }
+        }
     }
 
     /// <summary>PostgreSQL refuses to run as root. setpriv becomes the program it starts, so its process is the server's.</summary>

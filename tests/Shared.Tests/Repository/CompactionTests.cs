@@ -5,7 +5,7 @@ namespace Cutpoint.Shared.Tests.Repository;
 
 public class CompactionTests : RepositorySuite
 {
-    private static readonly RamBlock Ram = new("pc.ram", 24 << 20);
+    internal static readonly RamBlock Ram = new("pc.ram", 24 << 20);
 
     [Fact]
     public async Task Packs_of_which_little_is_needed_are_rewritten_and_every_checkpoint_holds()
@@ -27,40 +27,6 @@ public class CompactionTests : RepositorySuite
         Assert.Empty(await repository.Open.ExamineAsync(default));
         Assert.Empty((await repository.RepairAsync()).Findings);
         await AssertWholeAsync(repository, last, model);
-    }
-
-    [Fact]
-    public async Task A_collection_that_dies_at_any_step_loses_nothing_and_the_next_one_ends_its_work()
-    {
-        await using var repository = await CreateAsync();
-        using var model = new GuestModel(2, Ram).Fill(100);
-        var last = await WithSparsePacksAsync(repository, model);
-        using var copies = new TemporaryDirectory();
-        var steps = new List<string>();
-        var options = new GcOptions
-        {
-            // What is on the disk at this moment is what a killed process leaves.
-            Step = step =>
-            {
-                steps.Add(step);
-                Copy(repository.Location.Directory, copies.File($"{steps.Count}"));
-            },
-        };
-        var clean = await repository.Open.CollectGarbageAsync(options, default);
-        Assert.NotEmpty(clean.RewrittenPacks);
-        Assert.Equal(["created", "copied", "flushed", "swapped", "removed"], steps.Distinct());
-        var end = Octets(repository);
-        for (var number = 1; number <= steps.Count; number++)
-        {
-            var location = RepositoryLocation.Parse(copies.File($"{number}")) with { Key = repository.Key };
-            await using var left = await DirectoryRepository.OpenAsync(location, TimeProvider.System, default);
-            await AssertHoldsAsync(left, last, model);
-            await left.CollectGarbageAsync(false, default);
-            await AssertHoldsAsync(left, last, model);
-            Assert.Empty((await left.VerifyAsync(new VerifyOptions(), null, default)).Findings);
-            Assert.Empty(await left.ExamineAsync(default));
-            Assert.Equal(end, Directory.GetFiles(Path.Combine(location.Directory, "packs")).Sum(path => new FileInfo(path).Length));
-        }
     }
 
     [Fact]
@@ -145,7 +111,7 @@ public class CompactionTests : RepositorySuite
     }
 
     /// <summary>A checkpoint whose packs have no manifest and are three quarters dead, since the one it starts from was forgotten.</summary>
-    private static async Task<CheckpointInfo> WithSparsePacksAsync(TestRepository repository, GuestModel model)
+    internal static async Task<CheckpointInfo> WithSparsePacksAsync(TestRepository repository, GuestModel model)
     {
         var first = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 11 << 20 });
         for (var extent = 0; extent < Ram.ExtentCount; extent++)
@@ -159,31 +125,11 @@ public class CompactionTests : RepositorySuite
         return second;
     }
 
-    private static long Octets(TestRepository repository) => repository.PackPaths.Sum(path => new FileInfo(path).Length);
+    internal static long Octets(TestRepository repository) => repository.PackPaths.Sum(path => new FileInfo(path).Length);
 
     private static async Task AssertWholeAsync(TestRepository repository, CheckpointInfo checkpoint, GuestModel model)
     {
         await repository.AssertHoldsAsync(checkpoint, model);
         await repository.AssertSoundAsync();
-    }
-
-    private static async Task AssertHoldsAsync(DirectoryRepository repository, CheckpointInfo checkpoint, GuestModel model)
-    {
-        await using var reader = await repository.OpenCheckpointAsync(checkpoint, default);
-        await model.AssertEqualAsync(reader.Guest(model.Name));
-    }
-
-    private static void Copy(string from, string to)
-    {
-        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-        Directory.CreateDirectory(to, Private);
-        foreach (var directory in Directory.GetDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(to + directory[from.Length..], Private);
-        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
-        {
-            // A file locked by this process cannot be copied by name while others may not read it.
-            var target = to + file[from.Length..];
-            if (Path.GetFileName(file) is "lock" or "gc.lock") File.Create(target).Dispose();
-            else File.Copy(file, target);
-        }
     }
 }

@@ -46,3 +46,8 @@ public sealed class EncryptedUpkeepTests : UpkeepTests
 {
     protected override bool IsEncrypted => true;
 }
+
+public sealed class EncryptedFileCatalogTests : FileCatalogTests
+{
+    protected override bool IsEncrypted => true;
+}

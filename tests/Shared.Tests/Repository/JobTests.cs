@@ -151,27 +151,6 @@ public class JobTests : RepositorySuite
     }
 
     [Fact]
-    public async Task A_power_cut_between_commit_record_and_catalog_leaves_a_whole_checkpoint_to_a_repair_and_none_to_a_listing()
-    {
-        await using var repository = await CreateAsync();
-        using var model = new GuestModel(7, Ram).Fill(30);
-        await model.TakeAsync(repository.Open);
-        await repository.CloseAsync();
-        var catalog = await File.ReadAllBytesAsync(repository.Catalog);
-        await repository.ReopenAsync();
-        model.FillPage(0, 1);
-        var second = await model.TakeAsync(repository.Open);
-        await repository.CloseAsync();
-        await File.WriteAllBytesAsync(repository.Catalog, catalog);
-        await repository.ReopenAsync();
-        Assert.DoesNotContain(await repository.Open.ListAsync(default), one => one.Id == second.Id);
-        await repository.AssertSoundAsync();
-        await repository.RepairAsync();
-        Assert.Contains(await repository.Open.ListAsync(default), one => one.Id == second.Id);
-        await repository.AssertHoldsAsync(second, model);
-    }
-
-    [Fact]
     public async Task Two_jobs_at_once_with_the_same_content_both_commit()
     {
         await using var repository = await CreateAsync();
@@ -238,32 +217,6 @@ public class JobTests : RepositorySuite
         Assert.Single((await repository.Open.CollectGarbageAsync(false, default)).UnusedPacks);
         var error = await Assert.ThrowsAsync<SnapshotException>(async () => await repository.Open.OpenCheckpointAsync(taken, default));
         Assert.Equal(ErrorCode.NotFound, error.Code);
-    }
-
-    [Fact]
-    public async Task Two_collections_do_not_run_at_once_and_a_repair_waits_for_nobody()
-    {
-        await using var repository = await CreateAsync();
-        var paths = new RepositoryPaths(repository.Location.Directory, IsEncrypted);
-        using (RepositoryLock.Take(paths.CollectionLock, "gc", "busy", TimeProvider.System))
-        {
-            var error = await Assert.ThrowsAsync<SnapshotException>(() => repository.Open.CollectGarbageAsync(false, default));
-            Assert.Equal(ErrorCode.Locked, error.Code);
-            Assert.Contains($"gc by process {Environment.ProcessId}", error.Message, StringComparison.Ordinal);
-        }
-        await repository.Open.CollectGarbageAsync(false, default);
-        var used = await Assert.ThrowsAsync<SnapshotException>(
-            () => DirectoryRepository.RepairAsync(repository.Location, TimeProvider.System, default));
-        Assert.Equal(ErrorCode.Locked, used.Code);
-        await repository.CloseAsync();
-        using (RepositoryLock.Take(paths.UseLock, "repair", "the repository is being repaired", TimeProvider.System))
-        {
-            var error = await Assert.ThrowsAsync<SnapshotException>(
-                async () => await DirectoryRepository.OpenAsync(repository.Location, TimeProvider.System, default));
-            Assert.Equal(ErrorCode.Locked, error.Code);
-            Assert.Contains("repair by process", error.Message, StringComparison.Ordinal);
-        }
-        await repository.ReopenAsync();
     }
 
     [Fact]

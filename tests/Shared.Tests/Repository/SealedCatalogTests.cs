@@ -123,7 +123,7 @@ public sealed class SealedCatalogTests : IDisposable
             one.Write(
                 () =>
                 {
-                    for (var row = 0; row < 100; row++) one.Execute("INSERT INTO pack (name, length) VALUES ($0, $1)", $"{number}-{row}-{new string('x', 100)}", 1L);
+                    for (var row = 0; row < 100; row++) one.Execute("INSERT INTO pack (name, length) VALUES (@0, @1)", $"{number}-{row}-{new string('x', 100)}", 1L);
                     return true;
                 },
                 isDurable: false);
@@ -148,9 +148,9 @@ public sealed class SealedCatalogTests : IDisposable
     }
 
     private static void Add(CatalogConnection connection, int number) => connection.Write(
-        () => connection.Execute("INSERT INTO pack (name, length) VALUES ($0, $1)", $"pack {number}", (long)number), isDurable: false);
+        () => connection.Execute("INSERT INTO pack (name, length) VALUES (@0, @1)", $"pack {number}", (long)number), isDurable: false);
 
     private static int Count(CatalogConnection connection) => connection.Run(() => (int)(long)connection.Scalar("SELECT COUNT(*) FROM pack")!);
 
-    private CatalogConnection Open(bool create = false) => CatalogConnection.Open(Path, _key, create: create);
+    private SqliteCatalog Open(bool create = false) => SqliteCatalog.Open(Path, _key, create: create);
 }

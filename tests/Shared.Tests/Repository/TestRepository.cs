@@ -1,4 +1,5 @@
 using Cutpoint.Repository;
+using Npgsql;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
@@ -7,8 +8,11 @@ internal sealed class TestRepository : IAsyncDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    private TestRepository(bool isEncrypted)
+    private readonly string? _database;
+
+    private TestRepository(bool isEncrypted, string? database)
     {
+        _database = database;
         if (!isEncrypted) return;
         RepositoryKey.CreateFile(_directory.File("key"));
         Key = RepositoryKey.FromFile(_directory.File("key"));
@@ -19,7 +23,8 @@ internal sealed class TestRepository : IAsyncDisposable
 
     public DirectoryRepository Open { get; private set; } = null!;
 
-    public RepositoryLocation Location => RepositoryLocation.Parse(_directory.File("repository")) with { Key = Key };
+    public RepositoryLocation Location => _database is null
+        ? RepositoryLocation.Parse(_directory.File("repository")) with { Key = Key } : LocationOf(_database, _directory.File("repository"));
 
     public string Packs => Path.Combine(Location.Directory, "packs");
 
@@ -30,11 +35,35 @@ internal sealed class TestRepository : IAsyncDisposable
 
     public string[] PackPaths => [.. Directory.GetFiles(Packs).Order()];
 
-    public static async Task<TestRepository> CreateAsync(TimeProvider? time = null, bool isEncrypted = false)
+    /// <summary>A location in the database of a connection string.</summary>
+    public static RepositoryLocation LocationOf(string database, string directory)
     {
-        var created = new TestRepository(isEncrypted);
+        var settings = new NpgsqlConnectionStringBuilder(database);
+        return RepositoryLocation.Parse($"postgres://{settings.Username}@{Uri.EscapeDataString(settings.Host!)}/{settings.Database}?packs={directory}");
+    }
+
+    public static async Task<TestRepository> CreateAsync(TimeProvider? time = null, bool isEncrypted = false, string? database = null)
+    {
+        var created = new TestRepository(isEncrypted, database);
         created.Open = await DirectoryRepository.InitAsync(created.Location, time ?? TimeProvider.System, default);
         return created;
+    }
+
+    /// <summary>Runs a statement in the database of the catalog, as its administrator could.</summary>
+    public async Task ExecuteAsync(string statement)
+    {
+        await using var connection = new NpgsqlConnection($"{_database};Pooling=false;Search Path=cutpoint_catalog");
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = statement;
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>What a failed disk or a mistaken hand does. The repository is closed.</summary>
+    public async Task LoseCatalogAsync()
+    {
+        foreach (var path in Directory.GetFiles(Location.Directory, "catalog.*")) File.Delete(path);
+        if (_database is not null) await ExecuteAsync("DROP SCHEMA cutpoint_catalog CASCADE");
     }
 
     public async Task CloseAsync() => await Open.DisposeAsync();
@@ -80,7 +109,8 @@ internal sealed class TestRepository : IAsyncDisposable
         await writer.DisposeAsync();
         foreach (var (path, octets) in kept) await File.WriteAllBytesAsync(path, octets);
         Directory.CreateDirectory(scratch);
-        await File.WriteAllTextAsync(Path.Combine(scratch, "lock"), "");
+        if (_database is null) await File.WriteAllTextAsync(Path.Combine(scratch, "lock"), "");
+        else await ExecuteAsync($"INSERT INTO job (id, owner, epoch, expires_at, resumable) VALUES ('{writer.Id}', '', 1, 0, FALSE)");
         return writer.Id;
     }
 

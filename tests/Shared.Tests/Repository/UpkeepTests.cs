@@ -35,7 +35,7 @@ public class UpkeepTests : RepositorySuite
         var second = await model.TakeAsync(repository.Open, new CheckpointOptions { PackSize = 1 << 20 });
         var before = await repository.Open.ListAsync(default);
         await repository.CloseAsync();
-        foreach (var path in Directory.GetFiles(repository.Location.Directory, "catalog.*")) File.Delete(path);
+        await repository.LoseCatalogAsync();
         var error = await Assert.ThrowsAsync<SnapshotException>(async () => await repository.ReopenAsync());
         Assert.Equal(ErrorCode.VerificationFailed, error.Code);
         Assert.Contains("repair", error.Advice, StringComparison.Ordinal);
@@ -69,26 +69,5 @@ public class UpkeepTests : RepositorySuite
         Assert.Equal(kept.Id.ToString(), Path.GetFileName(Assert.Single(repository.PackPaths))[..26]);
         Assert.Empty(await repository.Open.ExamineAsync(default));
         await repository.AssertSoundAsync();
-    }
-
-    [Fact]
-    public async Task The_lock_of_a_collection_that_was_killed_is_found_with_its_owner_and_age_and_locks_nobody_out()
-    {
-        await using var repository = await CreateAsync();
-        var path = Path.Combine(repository.Location.Directory, "gc.lock");
-        var killed = new JobOwner("elsewhere", 4711, DateTimeOffset.UtcNow - TimeSpan.FromDays(3), "gc");
-        using (RepositoryLock.Take(path, "gc", "", TimeProvider.System))
-        {
-            var held = Assert.Single(await repository.Open.ExamineAsync(default));
-            Assert.Equal(DoctorSeverity.Note, held.Severity);
-            Assert.Contains($"gc by process {Environment.ProcessId}", held.Message, StringComparison.Ordinal);
-        }
-        await File.WriteAllTextAsync(path + ".owner.json", System.Text.Json.JsonSerializer.Serialize(killed, RepositoryJson.Default.JobOwner));
-        var found = Assert.Single(await repository.Open.ExamineAsync(default));
-        Assert.Equal(DoctorSeverity.Leftover, found.Severity);
-        Assert.Contains("gc by process 4711 on elsewhere", found.Message, StringComparison.Ordinal);
-        Assert.Contains("3 days ago", found.Message, StringComparison.Ordinal);
-        await repository.Open.CollectGarbageAsync(false, default);
-        Assert.Empty(await repository.Open.ExamineAsync(default));
     }
 }

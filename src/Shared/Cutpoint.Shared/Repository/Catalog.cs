@@ -1,25 +1,28 @@
+using System.Data.Common;
+using System.Globalization;
 using Cutpoint.Formats.Ber;
-using Microsoft.Data.Sqlite;
 
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// What a repository holds and where, in SQLite: an index over the packs that can be rebuilt from them, and the instant of commit. Safe for
+/// What a repository holds and where, in SQLite or PostgreSQL: an index over the packs that can be rebuilt from them, and the instant of commit. Safe for
 /// concurrent use; other processes may have it open too.
 /// </summary>
 internal sealed class Catalog(CatalogConnection connection) : IDisposable
 {
     public const string FileName = "catalog.db";
 
-    private readonly Lock _gate = new();
+    /// <summary>Values in the list of one IN.</summary>
+    private const int MaxListed = 256;
+
+    /// <summary>For the list of an IN that must not be empty.</summary>
+    private const long NoPack = 0;
 
     /// <summary>The packs a job is known to have pinned, so that most finds need no write.</summary>
     private readonly HashSet<(Ulid Job, long Pack)> _pinned = [];
 
-    private SqliteCommand? _findSection;
+    private DbCommand? _findSection;
     private int _generation;
-
-    public string Path => connection.Path;
 
     /// <summary>Where a section of that identity is, or null.</summary>
     public SectionRef? Find(Digest identity) => Locked(() => FindRow(identity)?.Section);
@@ -34,7 +37,7 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
             {
                 // Asked again under the write lock: a collection may have taken the pack in between.
                 if (FindRow(identity) is not { IsDamaged: false } row) return (SectionRef?)null;
-                connection.Execute("INSERT OR IGNORE INTO pin (job, pack) VALUES ($0, $1)", job.ToString(), row.Pack);
+                connection.Execute("INSERT INTO pin (job, pack) VALUES (@0, @1) ON CONFLICT DO NOTHING", job.ToString(), row.Pack);
                 _pinned.Add((job, row.Pack));
                 return row.Section;
             },
@@ -48,13 +51,9 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         Locked(() => connection.Write(
             () =>
             {
-                using var command = connection.Command(
-                    "UPDATE section SET damaged = $1 WHERE identity = $0 AND damaged <> $1", new byte[Digest.Length], areDamaged ? 1L : 0L);
-                foreach (var section in sections)
-                {
-                    command.Parameters[0].Value = section.ToArray();
-                    command.ExecuteNonQuery();
-                }
+                connection.ExecuteEach(
+                    "UPDATE section SET damaged = @1 WHERE identity = @0 AND damaged <> @1",
+                    sections.Select(section => (object?[])[section.ToArray(), areDamaged ? 1L : 0L]));
                 return true;
             },
             isDurable: false));
@@ -62,7 +61,7 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
 
     /// <summary>Notes that a pack was read whole: sound at a time, or not.</summary>
     public void NoteVerified(PackId pack, DateTimeOffset? sound) => Locked(() => connection.Write(
-        () => connection.Execute("UPDATE pack SET verified = $1 WHERE name = $0", pack.ToString(), sound?.ToUnixTimeMilliseconds()), isDurable: false));
+        () => connection.Execute("UPDATE pack SET verified = @1 WHERE name = @0", pack.ToString(), sound?.ToUnixTimeMilliseconds()), isDurable: false));
 
     /// <summary>The packs that were read whole and found sound.</summary>
     public IReadOnlyCollection<PackId> Verified() => [.. Locked(() => PackRows("SELECT name, length FROM pack WHERE verified IS NOT NULL")).Keys];
@@ -71,27 +70,39 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <returns>False when the checkpoint is gone.</returns>
     public bool PinCheckpoint(Ulid checkpoint, Ulid job) => Locked(() => connection.Write(
         () => connection.Execute(
-            "INSERT OR IGNORE INTO pin (job, pack) SELECT $0, pack FROM checkpoint_pack WHERE checkpoint = $1", job.ToString(),
+            "INSERT INTO pin (job, pack) SELECT @0, pack FROM checkpoint_pack WHERE checkpoint = @1 ON CONFLICT DO NOTHING", job.ToString(),
             checkpoint.ToString()) > 0
-            || connection.Scalar("SELECT 1 FROM checkpoint WHERE id = $0", checkpoint.ToString()) is not null,
+            || connection.Scalar("SELECT 1 FROM checkpoint WHERE id = @0", checkpoint.ToString()) is not null,
         isDurable: false));
 
     /// <summary>Lets go of what a job kept.</summary>
     public void Unpin(Ulid job) => Locked(() =>
     {
         _pinned.RemoveWhere(pin => pin.Job == job);
-        return connection.Write(() => connection.Execute("DELETE FROM pin WHERE job = $0", job.ToString()), isDurable: false);
+        return connection.Write(() => connection.Execute("DELETE FROM pin WHERE job = @0", job.ToString()), isDurable: false);
     });
 
     /// <summary>Makes checkpoints visible, with the packs they came with: all in one transaction, durable when this returns.</summary>
     /// <param name="packs">Packs that are new.</param>
     /// <param name="commits">Commit records found in packs, with what their manifests name.</param>
-    public void Commit(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits) => Locked(() => connection.Write(
+    /// <param name="owner">The job that commits; another process may have taken it over, which is seen in the same transaction.</param>
+    /// <exception cref="SnapshotException">It has (<see cref="ErrorCode.Locked"/>), or the catalog cannot be written.</exception>
+    public void Commit(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits, JobRegistration owner) => Locked(() => connection.Write(
         () =>
         {
-            var ids = new Dictionary<PackId, long>();
-            foreach (var pack in packs) ids.Add(pack.Id, Insert(pack));
-            foreach (var commit in commits) Insert(commit, ids);
+            owner.CheckFence();
+            Insert(packs, commits);
+            return true;
+        },
+        isDurable: true));
+
+    /// <summary>Fills an empty catalog, or one that is to be forgotten, with what the packs tell.</summary>
+    public void Rebuild(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits) => Locked(() => connection.Write(
+        () =>
+        {
+            // What refers to others goes before them; labels and guests go with their checkpoints.
+            foreach (var table in (ReadOnlySpan<string>)["pin", "checkpoint_pack", "checkpoint", "section", "pack"]) connection.Execute($"DELETE FROM {table}");
+            Insert(packs, commits);
             return true;
         },
         isDurable: true));
@@ -99,36 +110,36 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <summary>Takes a checkpoint out of the listing.</summary>
     /// <returns>False when it is not there.</returns>
     public bool Remove(Ulid checkpoint) => Locked(() => connection.Write(
-        () => connection.Execute("DELETE FROM checkpoint WHERE id = $0", checkpoint.ToString()) > 0, isDurable: true));
+        () => connection.Execute("DELETE FROM checkpoint WHERE id = @0", checkpoint.ToString()) > 0, isDurable: true));
 
     /// <summary>Every checkpoint, oldest first.</summary>
-    public IReadOnlyList<CheckpointInfo> List() => Locked(() => CatalogListing.Read(connection));
+    public IReadOnlyList<CheckpointInfo> List() => connection.Read(() => CatalogListing.Read(connection));
 
     /// <summary>Where the manifest of a guest is.</summary>
     public SectionRef FindManifest(Ulid checkpoint, string guest) => Locked(() => Single(
-        "SELECT g.root, p.name, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE g.checkpoint = $0 AND g.name = $1",
+        "SELECT g.root, p.name, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE g.checkpoint = @0 AND g.name = @1",
         checkpoint.ToString(),
         guest));
 
     /// <summary>Where the commit record of a checkpoint is.</summary>
     public SectionRef FindCommit(Ulid checkpoint) => Locked(() => Single(
-        "SELECT c.root, p.name, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE c.id = $0", checkpoint.ToString()));
+        "SELECT c.root, p.name, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE c.id = @0", checkpoint.ToString()));
 
     /// <summary>Every pack with its length.</summary>
     public IReadOnlyDictionary<PackId, long> Packs() => Locked(() => PackRows("SELECT name, length FROM pack"));
 
     /// <summary>The packs a checkpoint needs.</summary>
     public IReadOnlyDictionary<PackId, long> Packs(Ulid checkpoint) => Locked(() => PackRows(
-        "SELECT p.name, p.length FROM checkpoint_pack c JOIN pack p ON p.id = c.pack WHERE c.checkpoint = $0", checkpoint.ToString()));
+        "SELECT p.name, p.length FROM checkpoint_pack c JOIN pack p ON p.id = c.pack WHERE c.checkpoint = @0", checkpoint.ToString()));
 
     /// <summary>What the catalog has in a pack, in order.</summary>
     public IReadOnlyList<PackEntry> Entries(PackId pack) => Locked(() =>
     {
         using var command = connection.Command(
             """
-            SELECT 2 AS tag, s.identity, s.offset AS start, s.length FROM section s JOIN pack p ON p.id = s.pack WHERE p.name = $0
-            UNION SELECT 3, g.root, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE p.name = $0
-            UNION SELECT 4, c.root, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE p.name = $0
+            SELECT CAST(2 AS BIGINT) AS tag, s.identity, s.offset AS start, s.length FROM section s JOIN pack p ON p.id = s.pack WHERE p.name = @0
+            UNION SELECT 3, g.root, g.offset, g.length FROM guest g JOIN pack p ON p.id = g.pack WHERE p.name = @0
+            UNION SELECT 4, c.root, c.offset, c.length FROM checkpoint c JOIN pack p ON p.id = c.pack WHERE p.name = @0
             ORDER BY start
             """,
             pack.ToString());
@@ -165,29 +176,29 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     /// <param name="fresh">The pack that has every section of theirs that is needed.</param>
     /// <param name="checkpoints">The checkpoints whose needs were looked at.</param>
     /// <param name="dead">Jobs whose pins do not count.</param>
+    /// <param name="owner">The job that wrote the new pack.</param>
     /// <returns>The packs that were replaced; their files are of no use any more. When there are none the new pack was not taken in.</returns>
     public IReadOnlyList<PackId> Replace(
-        IReadOnlyList<PackId> old, CatalogPack fresh, IReadOnlySet<Ulid> checkpoints, IReadOnlyCollection<Ulid> dead) => Locked(() => connection.Write<IReadOnlyList<PackId>>(
+        IReadOnlyList<PackId> old, CatalogPack fresh, IReadOnlySet<Ulid> checkpoints, IReadOnlyCollection<Ulid> dead, JobRegistration owner) => Locked(() => connection.Write<IReadOnlyList<PackId>>(
         () =>
         {
+            owner.CheckFence();
             var free = PackRows($"SELECT name, length FROM pack WHERE id NOT IN (SELECT pack FROM pin WHERE job NOT IN ({Quoted(dead)}))");
             var replaced = old.Where(free.ContainsKey).ToList();
             if (replaced.Count == 0 || CatalogListing.Read(connection).Any(checkpoint => !checkpoints.Contains(checkpoint.Id))) return [];
             var id = (long)connection.Scalar(
-                "INSERT INTO pack (name, length) VALUES ($0, $1) RETURNING id", fresh.Id.ToString(), fresh.Length)!;
+                "INSERT INTO pack (name, length) VALUES (@0, @1) RETURNING id", fresh.Id.ToString(), fresh.Length)!;
             foreach (var pack in replaced)
             {
-                var gone = (long)connection.Scalar("SELECT id FROM pack WHERE name = $0", pack.ToString())!;
-                foreach (var entry in fresh.Entries)
-                {
-                    connection.Execute(
-                        "UPDATE section SET pack = $2, offset = $3, length = $4 WHERE identity = $0 AND pack = $1",
-                        entry.Digest.ToArray(), gone, id, entry.Offset, (long)entry.Length);
-                }
-                connection.Execute("INSERT OR IGNORE INTO checkpoint_pack (checkpoint, pack) SELECT checkpoint, $1 FROM checkpoint_pack WHERE pack = $0", gone, id);
-                connection.Execute("DELETE FROM checkpoint_pack WHERE pack = $0", gone);
-                connection.Execute("DELETE FROM section WHERE pack = $0", gone);
-                connection.Execute("DELETE FROM pack WHERE id = $0", gone);
+                var gone = (long)connection.Scalar("SELECT id FROM pack WHERE name = @0", pack.ToString())!;
+                connection.ExecuteEach(
+                    "UPDATE section SET pack = @2, \"offset\" = @3, length = @4 WHERE identity = @0 AND pack = @1",
+                    fresh.Entries.Select(entry => (object?[])[entry.Digest.ToArray(), gone, id, entry.Offset, (long)entry.Length]));
+                connection.Execute(
+                    "INSERT INTO checkpoint_pack (checkpoint, pack) SELECT checkpoint, @1 FROM checkpoint_pack WHERE pack = @0 ON CONFLICT DO NOTHING", gone, id);
+                connection.Execute("DELETE FROM checkpoint_pack WHERE pack = @0", gone);
+                connection.Execute("DELETE FROM section WHERE pack = @0", gone);
+                connection.Execute("DELETE FROM pack WHERE id = @0", gone);
             }
             return replaced;
         },
@@ -199,10 +210,10 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     public void TrimPacks(Ulid checkpoint, IReadOnlyCollection<Digest> sections) => Locked(() => connection.Write(
         () =>
         {
-            var needed = sections.Select(FindRow).OfType<(SectionRef, long Pack, bool)>().Select(row => row.Pack).Distinct();
+            var needed = PacksOf(sections, out _);
             return connection.Execute(
-                "DELETE FROM checkpoint_pack WHERE checkpoint = $0 AND pack NOT IN (SELECT pack FROM guest WHERE checkpoint = $0) "
-                + $"AND pack NOT IN (SELECT pack FROM checkpoint WHERE id = $0) AND pack NOT IN ({string.Join(',', needed)})", checkpoint.ToString());
+                "DELETE FROM checkpoint_pack WHERE checkpoint = @0 AND pack NOT IN (SELECT pack FROM guest WHERE checkpoint = @0) "
+                + $"AND pack NOT IN (SELECT pack FROM checkpoint WHERE id = @0) AND pack NOT IN ({string.Join(',', needed.Append(NoPack))})", checkpoint.ToString());
         },
         isDurable: false));
 
@@ -230,22 +241,16 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
                 isDurable: true);
         });
 
-    /// <summary>What SQLite itself finds wrong with the file.</summary>
-    public IReadOnlyList<string> Check() => Locked(connection.Check);
+    /// <summary>What the database itself finds wrong with its files.</summary>
+    public IReadOnlyList<string> Check() => connection.Check();
 
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _findSection?.Dispose();
-            connection.Dispose();
-        }
+        _findSection?.Dispose();
+        connection.Dispose();
     }
 
-    private T Locked<T>(Func<T> work)
-    {
-        lock (_gate) return connection.Run(work);
-    }
+    private T Locked<T>(Func<T> work) => connection.Run(work);
 
     private (SectionRef Section, long Pack, bool IsDamaged)? FindRow(Digest identity)
     {
@@ -254,7 +259,7 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
             _generation = connection.Generation;
             _findSection?.Dispose();
             _findSection = connection.Command(
-                "SELECT s.identity, p.name, s.offset, s.length, s.pack, s.damaged FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = $0",
+                "SELECT s.identity, p.name, s.offset, s.length, s.pack, s.damaged FROM section s JOIN pack p ON p.id = s.pack WHERE s.identity = @0",
                 new byte[Digest.Length]);
             _findSection.Prepare();
         }
@@ -263,30 +268,27 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         return reader.Read() ? (ReadRef(reader), reader.GetInt64(4), reader.GetInt64(5) != 0) : null;
     }
 
+    private void Insert(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits)
+    {
+        var ids = new Dictionary<PackId, long>();
+        foreach (var pack in packs) ids.Add(pack.Id, Insert(pack));
+        foreach (var commit in commits) Insert(commit, ids);
+    }
+
     private long Insert(CatalogPack pack)
     {
         var id = (long)connection.Scalar(
-            "INSERT INTO pack (name, length) VALUES ($0, $1) RETURNING id", pack.Id.ToString(), pack.Length)!;
-        using var replaces = connection.Command(
-            "INSERT OR IGNORE INTO checkpoint_pack (checkpoint, pack) SELECT c.checkpoint, $1 FROM checkpoint_pack c "
-            + "JOIN section s ON s.pack = c.pack WHERE s.identity = $0 AND s.damaged <> 0",
-            new byte[Digest.Length], id);
-        using var command = connection.Command(
-            "INSERT INTO section (identity, pack, offset, length) VALUES ($0, $1, $2, $3) ON CONFLICT (identity) DO UPDATE "
-            + "SET pack = excluded.pack, offset = excluded.offset, length = excluded.length, damaged = 0 WHERE damaged <> 0",
-            new byte[Digest.Length], id, 0L, 0L);
-        replaces.Prepare();
-        command.Prepare();
-        foreach (var entry in pack.Entries)
-        {
-            if (!entry.IsSection) continue;
-            // A section that takes the place of a damaged one heals every checkpoint that needs it, so it must stay as long as they do.
-            replaces.Parameters[0].Value = command.Parameters[0].Value = entry.Digest.ToArray();
-            replaces.ExecuteNonQuery();
-            command.Parameters[2].Value = entry.Offset;
-            command.Parameters[3].Value = (long)entry.Length;
-            command.ExecuteNonQuery();
-        }
+            "INSERT INTO pack (name, length) VALUES (@0, @1) RETURNING id", pack.Id.ToString(), pack.Length)!;
+        var sections = pack.Entries.Where(entry => entry.IsSection).ToList();
+        // A section that takes the place of a damaged one heals every checkpoint that needs it, so it must stay as long as they do.
+        connection.ExecuteEach(
+            "INSERT INTO checkpoint_pack (checkpoint, pack) SELECT c.checkpoint, @1 FROM checkpoint_pack c "
+            + "JOIN section s ON s.pack = c.pack WHERE s.identity = @0 AND s.damaged <> 0 ON CONFLICT DO NOTHING",
+            sections.Select(entry => (object?[])[entry.Digest.ToArray(), id]));
+        connection.ExecuteEach(
+            "INSERT INTO section (identity, pack, \"offset\", length) VALUES (@0, @1, @2, @3) ON CONFLICT (identity) DO UPDATE "
+            + "SET pack = excluded.pack, \"offset\" = excluded.\"offset\", length = excluded.length, damaged = 0 WHERE section.damaged <> 0",
+            sections.Select(entry => (object?[])[entry.Digest.ToArray(), id, entry.Offset, (long)entry.Length]));
         return id;
     }
 
@@ -294,41 +296,59 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     {
         var id = commit.Info.Id.ToString();
         connection.Execute(
-            "INSERT INTO checkpoint (id, name, created, root, pack, offset, length) VALUES ($0, $1, $2, $3, $4, $5, $6)",
+            "INSERT INTO checkpoint (id, name, created, root, pack, \"offset\", length) VALUES (@0, @1, @2, @3, @4, @5, @6)",
             id, commit.Info.Name, commit.Info.CreatedAt.ToUnixTimeMilliseconds(), commit.Info.Root.ToArray(),
             PackRow(commit.Record.Pack, ids), commit.Record.Offset, (long)commit.Record.Length);
         foreach (var (name, value) in commit.Info.Labels)
-            connection.Execute("INSERT INTO label (checkpoint, name, value) VALUES ($0, $1, $2)", id, name, value);
+            connection.Execute("INSERT INTO label (checkpoint, name, value) VALUES (@0, @1, @2)", id, name, value);
         var packs = new HashSet<long> { PackRow(commit.Record.Pack, ids) };
         for (var ordinal = 0; ordinal < commit.Info.Guests.Count; ordinal++)
         {
             var guest = commit.Info.Guests[ordinal];
             var manifest = commit.Manifests[ordinal];
             connection.Execute(
-                "INSERT INTO guest (checkpoint, ordinal, name, root, pack, offset, length, logical, content, reused, stored) "
-                + "VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                "INSERT INTO guest (checkpoint, ordinal, name, root, pack, \"offset\", length, logical, content, reused, stored) "
+                + "VALUES (@0, @1, @2, @3, @4, @5, @6, @7, @8, @9, @10)",
                 id, (long)ordinal, guest.Name, guest.Root.ToArray(), PackRow(manifest.Pack, ids), manifest.Offset, (long)manifest.Length,
                 guest.LogicalBytes, guest.ContentBytes, guest.ReusedBytes, guest.StoredBytes);
             packs.Add(PackRow(manifest.Pack, ids));
         }
-        foreach (var identity in commit.Sections)
+        // The row decides, not the job: another job may have stored the same content first.
+        packs.UnionWith(PacksOf(commit.Sections, out var missing));
+        if (missing is { } identity && !commit.MayBeDamaged)
         {
-            // The row decides, not the job: another job may have stored the same content first.
-            if (FindRow(identity) is { } found) packs.Add(found.Pack);
-            else if (!commit.MayBeDamaged)
-            {
-                throw new SnapshotException(
-                    ErrorCode.VerificationFailed, $"section {identity} of checkpoint {id} has vanished from the catalog", "take it again");
-            }
+            throw new SnapshotException(
+                ErrorCode.VerificationFailed, $"section {identity} of checkpoint {id} has vanished from the catalog", "take it again");
         }
-        foreach (var pack in packs) connection.Execute("INSERT INTO checkpoint_pack (checkpoint, pack) VALUES ($0, $1)", id, pack);
+        foreach (var pack in packs) connection.Execute("INSERT INTO checkpoint_pack (checkpoint, pack) VALUES (@0, @1)", id, pack);
+    }
+
+    /// <summary>The rows of the packs that have sections, and one of the sections that no pack has.</summary>
+    private HashSet<long> PacksOf(IReadOnlyCollection<Digest> sections, out Digest? missing)
+    {
+        var packs = new HashSet<long>();
+        missing = null;
+        foreach (var listed in sections.Chunk(MaxListed))
+        {
+            var places = string.Join(',', Enumerable.Range(0, listed.Length).Select(index => string.Create(CultureInfo.InvariantCulture, $"@{index}")));
+            using var command = connection.Command($"SELECT identity, pack FROM section WHERE identity IN ({places})", Array.ConvertAll(listed, object? (section) => section.ToArray()));
+            using var reader = command.ExecuteReader();
+            var left = listed.ToHashSet();
+            while (reader.Read())
+            {
+                left.Remove(CatalogListing.ReadDigest(reader, 0));
+                packs.Add(reader.GetInt64(1));
+            }
+            if (left.Count > 0) missing = left.First();
+        }
+        return packs;
     }
 
     /// <summary>For the list of an IN. The ids are ours: 26 letters and digits each.</summary>
-    private static string Quoted(IEnumerable<Ulid> jobs) => string.Join(',', jobs.Select(job => $"'{job}'"));
+    private static string Quoted(IEnumerable<Ulid> jobs) => $"''{string.Concat(jobs.Select(job => $",'{job}'"))}";
 
     private long PackRow(PackId pack, Dictionary<PackId, long> ids) =>
-        ids.TryGetValue(pack, out var id) ? id : (long)connection.Scalar("SELECT id FROM pack WHERE name = $0", pack.ToString())!;
+        ids.TryGetValue(pack, out var id) ? id : (long)connection.Scalar("SELECT id FROM pack WHERE name = @0", pack.ToString())!;
 
     private SectionRef Single(string query, params ReadOnlySpan<object?> values)
     {
@@ -348,7 +368,7 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
         return packs;
     }
 
-    private static SectionRef ReadRef(SqliteDataReader reader) => new(
+    private static SectionRef ReadRef(DbDataReader reader) => new(
         CatalogListing.ReadDigest(reader, 0),
         CatalogListing.ParsePack(reader.GetString(1)),
         reader.GetInt64(2),

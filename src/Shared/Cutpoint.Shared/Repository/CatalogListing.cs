@@ -1,12 +1,10 @@
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 
 namespace Cutpoint.Repository;
 
 /// <summary>Reads rows of the catalog. A value that cannot be one is damage of the file, not an error of the program.</summary>
 internal static class CatalogListing
 {
-    private const int CorruptCode = 11;
-
     public static IReadOnlyList<CheckpointInfo> Read(CatalogConnection connection)
     {
         var labels = new Dictionary<string, Dictionary<string, string>>(StringComparer.Ordinal);
@@ -50,13 +48,13 @@ internal static class CatalogListing
 
     public static PackId ParsePack(string text) => PackId.TryParse(text, out var id) ? id : throw Corrupt($"'{text}' where a pack is due");
 
-    public static Digest ReadDigest(SqliteDataReader reader, int column)
+    public static Digest ReadDigest(DbDataReader reader, int column)
     {
         var octets = reader.IsDBNull(column) ? [] : reader.GetFieldValue<byte[]>(column);
         return octets.Length == Digest.Length ? new Digest(octets) : throw Corrupt($"{octets.Length} octets where a digest is due");
     }
 
-    public static int ReadLength(SqliteDataReader reader, int column) =>
+    public static int ReadLength(DbDataReader reader, int column) =>
         reader.GetInt64(column) is > 0 and <= int.MaxValue and var length ? (int)length : throw Corrupt("a length out of range");
 
     private static DateTimeOffset ReadTime(long milliseconds) =>
@@ -71,5 +69,5 @@ internal static class CatalogListing
         return one;
     }
 
-    private static SqliteException Corrupt(string message) => new(message, CorruptCode);
+    private static FormatException Corrupt(string message) => new(message);
 }

@@ -8,7 +8,10 @@ internal sealed class CatalogRepair(RepositoryPaths paths, Ulid repository, Data
     private readonly Dictionary<Digest, PackId> _sections = [];
     private readonly Dictionary<Digest, SectionRef> _manifests = [];
 
-    public RepairReport Run(CancellationToken cancellation)
+    /// <summary>Reads the packs, and hands over what a catalog is to say.</summary>
+    /// <param name="replace">Puts a catalog of these packs and checkpoints into the place of the old one.</param>
+    /// <param name="cancellation">Cancels the call.</param>
+    public RepairReport Run(Action<IReadOnlyList<CatalogPack>, IReadOnlyList<CatalogCommit>> replace, CancellationToken cancellation)
     {
         using var protection = key is null ? null : new PackProtection(key);
         using var files = new PackFiles(paths.Packs, protection);
@@ -30,7 +33,7 @@ internal sealed class CatalogRepair(RepositoryPaths paths, Ulid repository, Data
         }
         var kept = used.Order().Select(id => new CatalogPack(id, _packs[id].Length, _packs[id].Entries)).ToList();
         var sections = kept.Sum(pack => pack.Entries.LongCount(entry => entry.IsSection));
-        Replace(kept, commits);
+        replace(kept, commits);
         return new RepairReport(kept.Count, sections, commits.ConvertAll(commit => commit.Info), _findings);
     }
 
@@ -115,46 +118,5 @@ internal sealed class CatalogRepair(RepositoryPaths paths, Ulid repository, Data
                 files.Read(place.Pack, open => ManifestFormat.Read(open.ReadValue(place.Offset, place.Length), place.Offset)).Sections);
         }
         return new CatalogCommit(info, record, manifests, sections, MayBeDamaged: true);
-    }
-
-    /// <summary>Puts the new catalog into the place of the old one, which is kept beside it for those who want to look.</summary>
-    private void Replace(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits)
-    {
-        var fresh = paths.Catalog + ".new";
-        try
-        {
-            DeleteDatabase(fresh);
-            using (var catalog = new Catalog(CatalogConnection.Open(fresh, key, create: true))) catalog.Commit(packs, commits);
-            DeleteDatabase(fresh, except: fresh);
-            if (File.Exists(paths.Catalog))
-            {
-                // What its log still holds belongs to the damaged file, never to the new one.
-                foreach (var suffix in DatabaseSuffixes)
-                {
-                    if (File.Exists(paths.Catalog + suffix))
-                        File.Move(paths.Catalog + suffix, $"{paths.Catalog}.damaged{suffix}", overwrite: true);
-                }
-            }
-            else
-            {
-                DeleteDatabase(paths.Catalog);
-            }
-            File.Move(fresh, paths.Catalog);
-            PosixFile.FlushDirectory(paths.Root);
-        }
-        catch (Exception error) when (StorageError.IsStorage(error))
-        {
-            throw StorageError.Translate(error, paths.Catalog, "replace");
-        }
-    }
-
-    private static readonly string[] DatabaseSuffixes = ["", "-wal", "-shm", "-journal"];
-
-    private static void DeleteDatabase(string path, string? except = null)
-    {
-        foreach (var suffix in DatabaseSuffixes)
-        {
-            if (path + suffix != except) File.Delete(path + suffix);
-        }
     }
 }

@@ -60,6 +60,31 @@ internal static class CatalogSchema
         "ALTER TABLE pack ADD COLUMN verified INTEGER",
     ];
 
+    /// <summary>
+    /// What a catalog in PostgreSQL has besides: the repository it belongs to, and its jobs with the leases that keep others away. Times are in milliseconds since 1970,
+    /// by the server's clock. <c>repository.generation</c> rises when the catalog is rebuilt, so that who had it open before writes nothing more.
+    /// </summary>
+    private const string PostgresTables =
+        """
+        CREATE TABLE repository (
+            id TEXT PRIMARY KEY,
+            generation BIGINT NOT NULL);
+        CREATE TABLE job (
+            id TEXT PRIMARY KEY,
+            owner TEXT NOT NULL,
+            epoch BIGINT NOT NULL,
+            expires_at BIGINT NOT NULL,
+            resumable BOOLEAN NOT NULL);
+        """;
+
+    /// <summary>The steps of a catalog in PostgreSQL, to the same versions.</summary>
+    public static string PostgresStep(int step) => Steps[step]
+        .Replace("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", StringComparison.Ordinal)
+        .Replace("INTEGER", "BIGINT", StringComparison.Ordinal)
+        .Replace("BLOB", "BYTEA", StringComparison.Ordinal)
+        .Replace(" offset ", " \"offset\" ", StringComparison.Ordinal)
+        .Replace(" WITHOUT ROWID", "", StringComparison.Ordinal) + (step == 0 ? PostgresTables : "");
+
     /// <summary>The version this program writes, and the newest it reads.</summary>
     public static int Version => Steps.Length;
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Numerics;
-using Cutpoint.Formats.Ber;
 using Cutpoint.Guests;
 
 namespace Cutpoint.Repository;
@@ -24,6 +23,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
     private readonly List<string> _paths = [];
     private Task _flushing = Task.CompletedTask;
     private PackWriter? _pack;
+    private bool _isCommitting;
     private bool _isEnded;
 
     internal CheckpointWriter(
@@ -35,12 +35,20 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         _encoder = new SectionEncoder(options.Codec, Find, identity: repository.Identity);
         Committed = committed;
         _isEnded = committed is not null;
+        _lastPack = registration.LastPack;
         _recovered = recovered?.Placements ?? [];
         foreach (var pack in recovered?.Packs ?? []) TakeOver(pack);
     }
 
     /// <summary>The job's name, and that of the checkpoint to be.</summary>
     public Ulid Id => _registration.Id;
+
+    /// <summary>Cancelled when this process has lost the job: another may go on with it, and this writer writes nothing more.</summary>
+    public CancellationToken Lost => _registration.Lost;
+
+    /// <summary>Refuses when this process has lost the job.</summary>
+    /// <exception cref="SnapshotException">It has (<see cref="ErrorCode.Locked"/>).</exception>
+    public void CheckOwned() => _registration.CheckOwned();
 
     /// <summary>How sections of this checkpoint are known.</summary>
     internal SectionIdentity Identity => _repository.Identity;
@@ -209,7 +217,8 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
             await _flushing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _pack?.Dispose();
             _encoder.Dispose();
-            if (!_isEnded)
+            _isLeft |= !_isEnded && !MayRemove();
+            if (!_isEnded && !_isLeft)
             {
                 foreach (var path in _paths) File.Delete(path);
             }
@@ -251,17 +260,6 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         var guest = new GuestManifestBuilder(name, [.. blocks]);
         _guests.Add(guest);
         return guest;
-    }
-
-    private SectionRef? Find(Digest identity)
-    {
-        if (_own.TryGetValue(identity, out var own)) return own;
-        if (_repository.Catalog.FindAndPin(identity, Id) is not { } found) return null;
-        var length = _lengths.GetOrAdd(found.Pack, pack => PackListing.LengthOf(_repository.Paths.Packs, pack));
-        if (found.Offset + found.Length <= length) return found;
-        // The pack is gone or cut short: the content is stored again, and takes the lost one's place.
-        _repository.Catalog.Mark([identity], areDamaged: true);
-        return null;
     }
 
     private KnownPages ReadKnownPages(GuestManifestBuilder guest, PageHashHandler handler, CancellationToken cancellation)
@@ -309,61 +307,6 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         }
     }
 
-    private int[] StoreState(GuestManifestBuilder guest, ReadOnlySpan<byte> octets)
-    {
-        var sections = new int[DeviceInfo.SectionCount(octets.Length)];
-        for (var index = 0; index < sections.Length; index++)
-        {
-            var start = index * Paging.SectionSize;
-            using var section = _encoder.Encode(octets.Slice(start, Math.Min(Paging.SectionSize, octets.Length - start)));
-            sections[index] = Store(guest, section);
-        }
-        return sections;
-    }
-
-    private int Store(GuestManifestBuilder guest, EncodedSection section)
-    {
-        // Equal chunks may have been encoded side by side; the first to come is the one that is stored.
-        if (_own.TryGetValue(section.Identity, out var own)) return guest.Number(own, isReused: false);
-        if (section.Existing is { } existing) return guest.Number(existing, isReused: true);
-        var pack = PackWithRoom(section.Length);
-        own = pack.Append(PackFormat.SectionTag, section.Identity, section.Value).In(pack.Id);
-        WrittenBytes += own.Length;
-        guest.StoredBytes += own.Length;
-        _own[section.Identity] = own;
-        return guest.Number(own, isReused: false);
-    }
-
-    private PackWriter PackWithRoom(int length)
-    {
-        if (_pack is not null && _pack.Length + length > _options.PackSize) FinishPack();
-        if (_pack is not null) return _pack;
-        return _pack = CreatePack();
-    }
-
-    private PackWriter CreatePack()
-    {
-        var id = new PackId(Id, ++_lastPack);
-        _paths.Add(Path.Combine(_repository.Paths.Packs, id.FileName));
-        return PackWriter.Create(
-            _repository.Paths.Packs, new PackHeader(_repository.Id, id, _repository.Protection is not null), _repository.Protection);
-    }
-
-    /// <summary>
-    /// Finishes the pack and makes it durable beside the work that goes on. Waits for the pack before it, so that no more than two are ever
-    /// on their way to the disk and its errors come up here.
-    /// </summary>
-    private void FinishPack()
-    {
-        _flushing.GetAwaiter().GetResult();
-        WritePlacements();
-        var pack = _pack!;
-        pack.Finish();
-        _finished.Add(new CatalogPack(pack.Id, pack.Length, pack.Entries));
-        _pack = null;
-        _flushing = pack.CloseAsync();
-    }
-
     private CheckpointInfo Commit(CancellationToken cancellation)
     {
         // Crowded extents are read back.
@@ -399,17 +342,10 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         FinishPack();
         _flushing.GetAwaiter().GetResult();
         cancellation.ThrowIfCancellationRequested();
-        _repository.Catalog.Commit(_finished, [new CatalogCommit(info, place, manifests, sections)]);
+        _isCommitting = true;
+        _repository.Catalog.Commit(_finished, [new CatalogCommit(info, place, manifests, sections)], _registration);
         _isEnded = true;
         return info;
-    }
-
-    private SectionRef AppendValue(BerTag tag, Digest digest, ReadOnlySpan<byte> value)
-    {
-        var pack = PackWithRoom(value.Length);
-        var entry = pack.Append(tag, digest, value);
-        WrittenBytes += entry.Length;
-        return entry.In(pack.Id);
     }
 
     private async ValueTask<T> InTurnAsync<T>(Func<T> work, CancellationToken cancellation)
@@ -426,5 +362,23 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
         }
     }
 
-    private void ThrowIfEnded() => ObjectDisposedException.ThrowIf(_isEnded, this);
+    /// <summary>False when the packs are another's now, or a checkpoint's: a commit that failed may have taken place all the same.</summary>
+    private bool MayRemove()
+    {
+        try
+        {
+            _registration.CheckOwned();
+            return !_isCommitting || _repository.Catalog.List().All(checkpoint => checkpoint.Id != Id);
+        }
+        catch (SnapshotException)
+        {
+            return false;
+        }
+    }
+
+    private void ThrowIfEnded()
+    {
+        ObjectDisposedException.ThrowIf(_isEnded, this);
+        _registration.CheckOwned();
+    }
 }

@@ -9,9 +9,8 @@ public sealed partial class DirectoryRepository
             var packs = PackListing.Read(Paths.Packs).Packs.ToLookup(pack => pack.Job);
             return
             [
-                .. JobRegistration.List(Paths.Jobs).Select(job => new RepositoryJob(
-                    job.Id, job.Owner, JobRegistration.IsAlive(Paths.Jobs, job.Id), JobRegistration.IsResumable(Paths.Jobs, job.Id),
-                    packs[job.Id].Sum(pack => PackListing.LengthOf(Paths.Packs, pack)))),
+                .. Jobs.List().Select(job => new RepositoryJob(
+                    job.Id, job.Owner, job.IsAlive, job.IsResumable, packs[job.Id].Sum(pack => PackListing.LengthOf(Paths.Packs, pack)))),
             ];
         },
         cancellation);
@@ -33,14 +32,14 @@ public sealed partial class DirectoryRepository
         return Task.Run(
             () =>
             {
-                var registration = JobRegistration.Resume(Paths.Jobs, job, options.Purpose, _time);
+                var registration = Jobs.Resume(job, options.Purpose);
                 try
                 {
                     var committed = Catalog.List().FirstOrDefault(one => one.Id == job);
-                    var recovered = committed is null ? new JobRecovery(Paths, Id, Protection).Run(job, cancellation) : null;
+                    var recovered = committed is null ? new JobRecovery(Paths, Id, Protection, registration).Run(cancellation) : null;
                     if (recovered?.Commit is { } commit)
                     {
-                        Catalog.Commit(recovered.Packs, [commit]);
+                        Catalog.Commit(recovered.Packs, [commit], registration);
                         committed = commit.Info;
                     }
                     return new CheckpointWriter(this, options with { IsResumable = true }, registration, committed, recovered);

@@ -39,8 +39,8 @@ public sealed partial class DirectoryRepository
         {
             ArgumentNullException.ThrowIfNull(options);
             ThrowIfReadOnly();
-            using var alone = RepositoryLock.Take(Paths.CollectionLock, "gc", "garbage is being collected", _time);
-            using var job = JobRegistration.Create(Paths.Jobs, "gc", _time);
+            using var alone = _locks.TakeCollection();
+            using var job = Jobs.Create("gc");
             return new GarbageCollection(this, job, options).Run(cancellation);
         },
         cancellation);
@@ -48,7 +48,7 @@ public sealed partial class DirectoryRepository
     /// <summary>Looks at everything but the contents of packs: leftovers, torn tails, what the catalog says against what is
     /// there.</summary>
     public Task<IReadOnlyList<DoctorFinding>> ExamineAsync(CancellationToken cancellation) =>
-        Task.Run(() => new RepositoryDoctor(Paths, Id, Catalog, Protection, _time).Run(cancellation), cancellation);
+        Task.Run(() => new RepositoryDoctor(Paths, Id, Jobs, _locks, Catalog, Protection, _time).Run(cancellation), cancellation);
 
     /// <summary>Looks at an encrypted repository without its key: the structure of its packs, jobs, locks and modes.</summary>
     /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or it is not encrypted (<see cref="ErrorCode.Usage"/>).</exception>
@@ -58,7 +58,9 @@ public sealed partial class DirectoryRepository
         ArgumentNullException.ThrowIfNull(time);
         var file = RepositoryFile.Read(location.Directory);
         if (!file.IsSealed) throw new SnapshotException(ErrorCode.Usage, $"the repository {location} is not encrypted", "open it") { IsPreflight = true };
-        return Task.Run(() => new RepositoryDoctor(new RepositoryPaths(location.Directory, true), file.RepositoryId, null, null, time).Run(cancellation), cancellation);
+        return Task.Run(() => Sealed(new RepositoryPaths(location.Directory, true)).Run(cancellation), cancellation);
+
+        RepositoryDoctor Sealed(RepositoryPaths paths) => new(paths, file.RepositoryId, new FileJobs(paths.Jobs, time), new FileLocks(paths, time), null, null, time);
     }
 
     /// <summary>
@@ -78,7 +80,7 @@ public sealed partial class DirectoryRepository
         cancellation);
 
     /// <summary>
-    /// Rebuilds the catalog from the packs. The old one is kept beside it as <c>catalog.db.damaged</c>. Torn tails of packs are cut.
+    /// Rebuilds the catalog from the packs. A file is kept beside it as <c>catalog.db.damaged</c>; the tables of a database are filled anew. Torn tails of packs are cut.
     /// </summary>
     /// <exception cref="SnapshotException">Somebody has the repository open (<see cref="ErrorCode.Locked"/>).</exception>
     public static Task<RepairReport> RepairAsync(RepositoryLocation location, TimeProvider time, CancellationToken cancellation)
@@ -89,11 +91,38 @@ public sealed partial class DirectoryRepository
             () =>
             {
                 var file = RepositoryFile.Read(location.Directory);
+                file.CheckKind(location);
                 var key = file.Unlock(location);
                 var paths = new RepositoryPaths(location.Directory, file.IsSealed);
-                using var alone = RepositoryLock.Take(paths.UseLock, "repair", "the repository is in use", time);
+                if (location.Database is { } database) return RepairInDatabase(database, paths, file, time, cancellation);
+                using var alone = FileLocks.TakeAlone(paths, time);
                 paths.CreateAll();
-                return new CatalogRepair(paths, file.RepositoryId, key).Run(cancellation);
+                return new CatalogRepair(paths, file.RepositoryId, key).Run(
+                    (packs, commits) => SqliteCatalog.Replace(paths, key, packs, commits), cancellation);
+            },
+            cancellation);
+    }
+
+    private static RepairReport RepairInDatabase(
+        RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, TimeProvider time, CancellationToken cancellation)
+    {
+        using var connection = PostgresCatalog.OpenForRepair(database, file.RepositoryId, time);
+        // A host that is out of touch has lost its lock, but not yet its lease.
+        if (new LeasedJobs(connection, paths.Jobs, time).List().FirstOrDefault(job => job.IsAlive) is { } job)
+        {
+            throw new SnapshotException(
+                ErrorCode.Locked, $"the repository is in use by job {job.Id}: {job.Owner?.ToString() ?? "an unknown process"}", "wait until it has ended, then try again")
+            {
+                IsTransient = true, IsPreflight = true,
+            };
+        }
+        connection.Supersede();
+        paths.CreateAll();
+        return new CatalogRepair(paths, file.RepositoryId, null).Run(
+            (packs, commits) =>
+            {
+                using var catalog = new Catalog(connection);
+                catalog.Rebuild(packs, commits);
             },
             cancellation);
     }

@@ -3,19 +3,20 @@ using Cutpoint.Compression;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A repository in a directory: packs, and a catalog in SQLite. Any number of processes of one machine may use it at once;
-/// docs/formats/repository.md says what waits for what. Safe for concurrent use.
+/// A repository in a directory: packs, and a catalog in SQLite beside them, which any number of processes of one machine may use at once; or in PostgreSQL, for
+/// processes on any host that sees the directory. docs/formats/repository.md says what waits for what. Safe for concurrent use.
 /// </summary>
 public sealed partial class DirectoryRepository : IAsyncDisposable
 {
     private readonly TimeProvider _time;
-    private readonly RepositoryLock _use;
+    private readonly RepositoryLocks _locks;
 
     private DirectoryRepository(
-        RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, RepositoryLock use, CatalogConnection catalog, TimeProvider time)
+        RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, RepositoryLocks locks, JobRegistry jobs, CatalogConnection catalog, TimeProvider time)
     {
         _time = time;
-        _use = use;
+        _locks = locks;
+        Jobs = jobs;
         Paths = paths;
         IsReadOnly = isReadOnly;
         Id = file.RepositoryId;
@@ -33,7 +34,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     public string Directory => Paths.Root;
 
     /// <summary>The database that has the catalog, as a connection string of Npgsql; null when the directory has it. May hold a password.</summary>
-    public string? DatabaseConnectionString { get; }
+    public string? DatabaseConnectionString { get; private init; }
 
     /// <summary>Where RAM files of restored guests lie. Exists unless the repository is read-only.</summary>
     public string RunDirectory => Paths.Run;
@@ -60,6 +61,9 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
 
     internal Catalog Catalog { get; }
 
+    /// <summary>The jobs that have not ended.</summary>
+    internal JobRegistry Jobs { get; }
+
     internal DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>
@@ -72,7 +76,12 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
-        ThrowIfInDatabase(location);
+        if (location is { Database: not null, Key: not null })
+        {
+            throw new SnapshotException(
+                ErrorCode.Usage, "a repository whose catalog is in PostgreSQL cannot be encrypted: names, sizes and what equals what would lie in the database in the clear",
+                "leave --encrypt out, or name a directory") { IsPreflight = true };
+        }
         var paths = new RepositoryPaths(location.Directory, location.Key is not null);
         try
         {
@@ -83,15 +92,19 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
             }
             DataKey? key = null;
             // First, since there may be no key to be had.
-            var file = location.Key is null ? RepositoryFile.Create(time) : RepositoryFile.CreateSealed(time, FirstKeyName, location.Key, out key);
-            PosixFile.CreateDirectory(paths.Root);
-            File.SetUnixFileMode(paths.Root, PosixFile.DirectoryMode);
-            paths.CreateAll();
-            using (CatalogConnection.Open(paths.Catalog, key, create: true))
+            var file = location.Key is null ? RepositoryFile.Create(time, location.Database is not null) : RepositoryFile.CreateSealed(time, FirstKeyName, location.Key, out key);
+            if (location.Database is { } database) PostgresCatalog.Create(database, file.RepositoryId, time, () => Publish(null)).Dispose();
+            else Publish(() => SqliteCatalog.Open(paths.Catalog, key, create: true).Dispose());
+
+            void Publish(Action? createCatalog)
             {
+                PosixFile.CreateDirectory(paths.Root);
+                File.SetUnixFileMode(paths.Root, PosixFile.DirectoryMode);
+                paths.CreateAll();
+                createCatalog?.Invoke();
+                // The file that makes the directory a repository comes last.
+                PosixFile.WriteAtomically(paths.File, file.Write(key));
             }
-            // The file that makes the directory a repository comes last.
-            PosixFile.WriteAtomically(paths.File, file.Write(key));
         }
         catch (Exception error) when (error is DirectoryNotFoundException or FileNotFoundException)
         {
@@ -115,8 +128,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
-        ThrowIfInDatabase(location);
         var file = RepositoryFile.Read(location.Directory);
+        file.CheckKind(location);
         var key = file.Unlock(location);
         var paths = new RepositoryPaths(location.Directory, file.IsSealed);
         var isReadOnly = !PosixFile.IsWritable(paths.Root);
@@ -128,15 +141,39 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         {
             throw StorageError.Translate(error, paths.Root, "write");
         }
-        var use = RepositoryLock.Share(paths, isReadOnly);
+        return ValueTask.FromResult(location.Database is { } database
+            ? OpenInDatabase(database, paths, file, isReadOnly, time) : OpenInDirectory(paths, file, key, isReadOnly, time));
+    }
+
+    private static DirectoryRepository OpenInDirectory(RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, TimeProvider time)
+    {
+        var locks = FileLocks.Share(paths, isReadOnly, time);
         try
         {
-            return ValueTask.FromResult(
-                new DirectoryRepository(paths, file, key, isReadOnly, use, CatalogConnection.Open(paths.Catalog, key, isReadOnly), time));
+            return new DirectoryRepository(
+                paths, file, key, isReadOnly, locks, new FileJobs(paths.Jobs, time), SqliteCatalog.Open(paths.Catalog, key, isReadOnly), time);
         }
         catch
         {
-            use.Dispose();
+            locks.Dispose();
+            throw;
+        }
+    }
+
+    private static DirectoryRepository OpenInDatabase(RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, bool isReadOnly, TimeProvider time)
+    {
+        var catalog = PostgresCatalog.Open(database, file.RepositoryId, time);
+        try
+        {
+            catalog.Share();
+            return new DirectoryRepository(paths, file, null, isReadOnly, new DatabaseLocks(catalog), new LeasedJobs(catalog, paths.Jobs, time), catalog, time)
+            {
+                DatabaseConnectionString = database.ConnectionString,
+            };
+        }
+        catch
+        {
+            catalog.Dispose();
             throw;
         }
     }
@@ -150,7 +187,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         options.Check();
         ThrowIfReadOnly();
         return ValueTask.FromResult(new CheckpointWriter(
-            this, options, JobRegistration.Create(Paths.Jobs, options.Purpose, _time), committed: null, recovered: null));
+            this, options, Jobs.Create(options.Purpose), committed: null, recovered: null));
     }
 
     /// <summary>Every committed checkpoint, oldest first.</summary>
@@ -184,8 +221,8 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         cancellation.ThrowIfCancellationRequested();
-        // Nothing can be collected where nothing can be written, so nothing has to be kept either.
-        var registration = IsReadOnly ? null : JobRegistration.Create(Paths.Jobs, "read", _time);
+        // Nothing can be collected where nothing can be written, so nothing has to be kept either; unless another host can.
+        var registration = IsReadOnly && DatabaseConnectionString is null ? null : Jobs.Create("read");
         // The files belong to the reader, not to the repository: an open pack that was collected would keep its space.
         var files = OpenPacks();
         var reader = new SectionReader(files);
@@ -222,7 +259,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
     {
         Catalog.Dispose();
         Protection?.Dispose();
-        _use.Dispose();
+        _locks.Dispose();
         return ValueTask.CompletedTask;
     }
 
@@ -239,12 +276,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
                 IsPreflight = true,
             };
         }
-    }
-
-    private static void ThrowIfInDatabase(RepositoryLocation location)
-    {
-        if (location.Database is not null)
-            throw new SnapshotException(ErrorCode.Usage, "repositories in PostgreSQL are not in this version", "give a directory") { IsPreflight = true };
     }
 
     private (CheckpointInfo Info, string Record) ReadCommit(PackFiles files, CheckpointInfo checkpoint)

@@ -2,7 +2,7 @@ namespace Cutpoint.Repository;
 
 /// <summary>
 /// Removes what no checkpoint needs. Safe beside running jobs and readers, because the order of its looks is the reverse of theirs: a job
-/// locks its directory, then creates packs, then commits; the collection lists packs, then asks for the lock, then asks the catalog. A pack
+/// registers, then creates packs and pins others, then commits; the collection lists packs and pins, then asks for the registrations, then asks the catalog. A pack
 /// it still finds without owner and without row was abandoned. Rows go in one transaction that sees every pin; files go after it.
 /// </summary>
 internal sealed class GarbageCollection(DirectoryRepository repository, JobRegistration job, GcOptions options)
@@ -14,15 +14,15 @@ internal sealed class GarbageCollection(DirectoryRepository repository, JobRegis
     {
         var dryRun = options.IsDryRun;
         var listed = PackListing.Read(_paths.Packs).Packs;
-        var jobs = JobRegistration.List(_paths.Jobs).Select(other => other.Id)
-            .Where(id => !JobRegistration.IsResumable(_paths.Jobs, id) && JobRegistration.IsDead(_paths.Jobs, id)).ToList();
+        var pinners = _catalog.PinningJobs();
+        var (jobs, open) = dryRun ? repository.Jobs.Look() : repository.Jobs.Bury();
         // A pin is set by a job that is registered already, so a job without registration has ended or died.
-        var deadPinners = _catalog.PinningJobs().Where(id => !JobRegistration.IsOpen(_paths.Jobs, id)).ToList();
+        var deadPinners = pinners.Where(id => !open.Contains(id)).ToList();
         cancellation.ThrowIfCancellationRequested();
         var compaction = new PackCompaction(repository, job, options);
         var needs = compaction.Mark(cancellation);
         var unused = _catalog.RemoveUnusedPacks(dryRun, deadPinners);
-        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !JobRegistration.IsOpen(_paths.Jobs, pack.Job)).ToList();
+        var leftovers = listed.Where(pack => !unused.ContainsKey(pack) && !open.Contains(pack.Job)).ToList();
         var known = _catalog.Packs();
         leftovers.RemoveAll(known.ContainsKey);
 
@@ -40,7 +40,7 @@ internal sealed class GarbageCollection(DirectoryRepository repository, JobRegis
         try
         {
             foreach (var pack in report.UnusedPacks.Concat(report.LeftoverPacks)) File.Delete(Path.Combine(_paths.Packs, pack.FileName));
-            foreach (var dead in report.DeadJobs) JobRegistration.Remove(_paths.Jobs, dead);
+            foreach (var dead in report.DeadJobs) repository.Jobs.Remove(dead);
             PosixFile.FlushDirectory(_paths.Packs);
             RemoveMarks();
         }

@@ -116,7 +116,7 @@ internal sealed class PackCompaction(DirectoryRepository repository, JobRegistra
         try
         {
             var (pack, moved) = Copy(files, batch, id, cancellation);
-            gone = repository.Catalog.Replace(moved, pack, checkpoints, deadPinners);
+            gone = repository.Catalog.Replace(moved, pack, checkpoints, deadPinners, job);
             options.Step("swapped");
             FreedBytes += batch.Where(one => gone.Contains(one.Pack)).Sum(one => one.Length) - (gone.Count > 0 ? pack.Length : 0);
         }

@@ -18,7 +18,7 @@ public sealed class RepositoryDatabase
     private RepositoryDatabase(NpgsqlConnectionStringBuilder settings, string user, string packs, string parameters)
     {
         ConnectionString = settings.ConnectionString;
-        Name = $"database '{settings.Database}' on {Place(settings.Host!, settings.Port)}";
+        Name = $"database '{settings.Database}' on {(settings.Host!.StartsWith('/') ? settings.Host : Place(settings.Host, settings.Port))}";
         Packs = packs;
         _user = user;
         _parameters = parameters;

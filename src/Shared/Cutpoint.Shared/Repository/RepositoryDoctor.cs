@@ -3,10 +3,13 @@ namespace Cutpoint.Repository;
 /// <summary>Looks at everything but the contents of packs, and changes nothing.</summary>
 /// <param name="paths">Where things are.</param>
 /// <param name="repository">The repository.</param>
+/// <param name="jobs">Its jobs.</param>
+/// <param name="locks">Its locks.</param>
 /// <param name="catalog">The catalog; null when the repository is encrypted and there is no key.</param>
 /// <param name="protection">What opens the packs of an encrypted repository.</param>
 /// <param name="time">The clock.</param>
-internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, Catalog? catalog, PackProtection? protection, TimeProvider time)
+internal sealed class RepositoryDoctor(
+    RepositoryPaths paths, Ulid repository, JobRegistry jobs, RepositoryLocks locks, Catalog? catalog, PackProtection? protection, TimeProvider time)
 {
     private const UnixFileMode Others = ~(PosixFile.DirectoryMode | UnixFileMode.SetGroup);
 
@@ -16,7 +19,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
     {
         CheckModes();
         CheckJobs();
-        CheckLocks();
+        _findings.AddRange(locks.Examine());
         cancellation.ThrowIfCancellationRequested();
         if (catalog is null)
         {
@@ -35,31 +38,21 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
     {
         foreach (var path in (ReadOnlySpan<string>)[paths.Root, paths.File, paths.Catalog])
         {
-            if ((File.GetUnixFileMode(path) & Others) != 0)
+            if (Path.Exists(path) && (File.GetUnixFileMode(path) & Others) != 0)
                 Add(DoctorSeverity.Damage, $"others may use {path}, which holds guests' secrets or leads to them", $"chmod go= {path}");
         }
     }
 
     private void CheckJobs()
     {
-        foreach (var (id, owner) in JobRegistration.List(paths.Jobs))
+        foreach (var job in jobs.List())
         {
-            var who = owner?.ToText(time.GetUtcNow()) ?? "an unknown process";
-            if (JobRegistration.IsAlive(paths.Jobs, id)) Add(DoctorSeverity.Note, $"job {id} is running: {who}", null);
-            else if (JobRegistration.IsResumable(paths.Jobs, id))
+            var id = job.Id;
+            var who = job.Owner?.ToText(time.GetUtcNow()) ?? "an unknown process";
+            if (job.IsAlive) Add(DoctorSeverity.Note, $"job {id} is running: {who}", null);
+            else if (job.IsResumable)
                 Add(DoctorSeverity.Leftover, $"job {id} was interrupted: {who}", $"run 'cutpoint resume {id}' to go on, 'cutpoint cancel {id}' to remove it");
             else Add(DoctorSeverity.Leftover, $"job {id} was left behind: {who}", "run 'cutpoint gc'");
-        }
-    }
-
-    private void CheckLocks()
-    {
-        foreach (var path in (ReadOnlySpan<string>)[paths.CollectionLock, paths.UseLock])
-        {
-            if (RepositoryLock.OwnerOf(path) is not { } owner) continue;
-            var who = owner.ToText(time.GetUtcNow());
-            if (RepositoryLock.IsHeld(path)) Add(DoctorSeverity.Note, $"{path} is held: {who}", null);
-            else Add(DoctorSeverity.Leftover, $"{path} was left behind: {who}; it locks nobody out", $"run 'cutpoint {owner.Purpose}' again, or remove {path}.owner.json");
         }
     }
 
@@ -78,7 +71,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
                 if (length != expected)
                     Add(DoctorSeverity.Damage, $"pack {id} has {length} octets, the catalog says {expected}", "run 'cutpoint verify'");
             }
-            else if (!JobRegistration.IsOpen(paths.Jobs, id.Job) && !catalog.Packs().ContainsKey(id))
+            else if (!jobs.IsOpen(id.Job) && !catalog.Packs().ContainsKey(id))
             {
                 Add(
                     DoctorSeverity.Leftover,
@@ -91,7 +84,7 @@ internal sealed class RepositoryDoctor(RepositoryPaths paths, Ulid repository, C
                 DoctorSeverity.Damage, $"pack {id} is missing",
                 "put it back from a copy, or run 'cutpoint verify' to see which checkpoints are hit");
         var unused = catalog.RemoveUnusedPacks(
-            dryRun: true, [.. catalog.PinningJobs().Where(job => !JobRegistration.IsOpen(paths.Jobs, job))]);
+            dryRun: true, [.. catalog.PinningJobs().Where(job => !jobs.IsOpen(job))]);
         if (unused.Count > 0)
             Add(
                 DoctorSeverity.Leftover, $"{unused.Count} packs ({unused.Values.Sum()} octets) are needed by no checkpoint",

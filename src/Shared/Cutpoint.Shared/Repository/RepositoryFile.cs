@@ -9,19 +9,22 @@ namespace Cutpoint.Repository;
 /// The file <c>repository</c>: what a repository is for its life. Lines: <c>cutpoint repository VERSION</c>, <c>id ULID</c>,
 /// <c>secret BASE64</c>, and <c>xxh3</c> with the XXH3-128 of the lines before in hexadecimal. Version 2 is that of encrypted ones: in place of the secret, which
 /// follows from the data key, it has a line for each <see cref="KeySlot"/>, and <c>mac</c> with the HMAC-SHA-256 of the lines before. Every start of the program
-/// reads it, so it is simpler than JSON.
+/// reads it, so it is simpler than JSON. Version 3 is that of repositories whose catalog is in PostgreSQL: it is version 1 with the line <c>catalog postgresql</c>.
 /// </summary>
 /// <param name="RepositoryId">The repository.</param>
 /// <param name="HashSecret">The secret of the page hashes; none when the repository is encrypted.</param>
 /// <param name="Keys">The secrets that open it; none when it is not encrypted.</param>
-internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IReadOnlyList<KeySlot> Keys)
+/// <param name="IsInDatabase">True when the catalog is in PostgreSQL.</param>
+internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IReadOnlyList<KeySlot> Keys, bool IsInDatabase = false)
 {
     public const string Name = "repository";
 
     private const int PlainVersion = 1;
     private const int SealedVersion = 2;
+    private const int DatabaseVersion = 3;
     private const string FirstWords = "cutpoint repository ";
     private const string MacWord = "mac ";
+    private const string DatabaseLine = "catalog postgresql";
     private const string LastWord = "xxh3 ";
     private const int MaxLength = 16384;
     private const int MaxKeys = 32;
@@ -31,14 +34,26 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
     /// <summary>What the file says in front of its code, and the code; empty in a repository that is not encrypted.</summary>
     private (string Lines, byte[] Code) Signed { get; init; } = ("", []);
 
-    public static RepositoryFile Create(TimeProvider time) =>
-        new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength), []);
+    public static RepositoryFile Create(TimeProvider time, bool isInDatabase) =>
+        new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength), [], isInDatabase);
 
     public static RepositoryFile CreateSealed(TimeProvider time, string name, RepositoryKey key, out DataKey dataKey)
     {
         var id = Ulid.Create(time);
         dataKey = DataKey.Create(id);
         return new RepositoryFile(id, null, [KeySlot.Create(id, name, key, dataKey)]);
+    }
+
+    /// <summary>Refuses a location that names a database where the directory has the catalog, or none where it has not.</summary>
+    /// <exception cref="SnapshotException">It does (<see cref="ErrorCode.Usage"/>).</exception>
+    public void CheckKind(RepositoryLocation location)
+    {
+        if (IsInDatabase == location.Database is not null) return;
+        throw IsInDatabase
+            ? new SnapshotException(
+                ErrorCode.Usage, $"the catalog of the repository {location.Directory} is in PostgreSQL", $"name it as postgres://USER@HOST/DATABASE?packs={location.Directory}") { IsPreflight = true }
+            : new SnapshotException(
+                ErrorCode.Usage, $"the repository {location.Directory} has its catalog in itself, not in PostgreSQL", $"name it as {location.Directory}") { IsPreflight = true };
     }
 
     /// <summary>The data key of an encrypted repository, null for another one.</summary>
@@ -67,7 +82,7 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
     public byte[] Write(DataKey? key)
     {
         var lines = key is null
-            ? $"{FirstWords}{PlainVersion}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret!)}\n"
+            ? $"{FirstWords}{(IsInDatabase ? DatabaseVersion : PlainVersion)}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret!)}\n{(IsInDatabase ? DatabaseLine + "\n" : "")}"
             : $"{FirstWords}{SealedVersion}\nid {RepositoryId}\n{string.Concat(Keys.Select(slot => slot.Write() + "\n"))}";
         if (key is not null) lines += $"{MacWord}{Convert.ToHexStringLower(Code(key, lines))}\n";
         return Encoding.ASCII.GetBytes($"{lines}{LastWord}{Checksum(lines)}\n");
@@ -111,20 +126,21 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
         {
             throw Damaged(path, "its first line is not that of a repository");
         }
-        if (version > SealedVersion)
+        if (version > DatabaseVersion)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {SealedVersion}",
+                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {DatabaseVersion}",
                 "use a newer version of Cutpoint");
         }
         if (version == SealedVersion) return ParseSealed(path, text[..last], lines);
         var secret = new byte[PageHasher.SecretLength];
-        if (lines.Length != 4 || !Ulid.TryParse(Value(lines[1], "id "), out var id)
+        var isInDatabase = version == DatabaseVersion;
+        if (lines.Length != (isInDatabase ? 5 : 4) || (isInDatabase && lines[3] != DatabaseLine) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
             || !Convert.TryFromBase64Chars(Value(lines[2], "secret "), secret, out var length) || length != secret.Length)
         {
             throw Damaged(path, "a field is wrong");
         }
-        return new RepositoryFile(id, secret, []);
+        return new RepositoryFile(id, secret, [], isInDatabase);
     }
 
     private static RepositoryFile ParseSealed(string path, string text, string[] lines)

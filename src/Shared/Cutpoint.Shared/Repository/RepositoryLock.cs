@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Cutpoint.Repository;
 
 /// <summary>
@@ -36,8 +34,7 @@ internal sealed class RepositoryLock : IDisposable
         var owner = OwnerPath(path);
         try
         {
-            PosixFile.WriteAtomically(
-                owner, JsonSerializer.SerializeToUtf8Bytes(JobOwner.Create(purpose, time), RepositoryJson.Default.JobOwner));
+            PosixFile.WriteAtomically(owner, JobOwner.Create(purpose, time).Write());
             return new RepositoryLock(file, owner);
         }
         catch (Exception error) when (StorageError.IsStorage(error))
@@ -48,7 +45,7 @@ internal sealed class RepositoryLock : IDisposable
     }
 
     /// <summary>Who holds a lock alone, or held it last and died; null when nobody did.</summary>
-    public static JobOwner? OwnerOf(string path) => File.Exists(OwnerPath(path)) ? JobRegistration.ReadOwner(OwnerPath(path)) : null;
+    public static JobOwner? OwnerOf(string path) => File.Exists(OwnerPath(path)) ? JobOwner.Read(OwnerPath(path)) : null;
 
     /// <summary>True while somebody holds a lock alone.</summary>
     public static bool IsHeld(string path)
@@ -88,7 +85,7 @@ internal sealed class RepositoryLock : IDisposable
         }
         catch (IOException error)
         {
-            var owner = JobRegistration.ReadOwner(OwnerPath(path));
+            var owner = JobOwner.Read(OwnerPath(path));
             throw new SnapshotException(
                 ErrorCode.Locked, owner is null ? whenHeld : $"{whenHeld}: {owner}", "wait until it has ended, then try again", error)
             {

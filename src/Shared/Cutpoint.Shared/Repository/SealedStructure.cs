@@ -44,7 +44,7 @@ internal sealed class SealedStructure(RepositoryPaths paths, Ulid repository)
         }
         catch (MalformedInputException error)
         {
-            return JobRegistration.IsOpen(paths.Jobs, id.Job)
+            return FileJobs.IsOpen(paths.Jobs, id.Job)
                 ? null
                 : new DoctorFinding(
                     DoctorSeverity.Damage, $"pack {id}, offset {error.Offset}: {error.Reason}", "run 'cutpoint doctor' and 'cutpoint verify' with the key");

@@ -4,11 +4,11 @@ using SQLitePCL;
 namespace Cutpoint.Repository;
 
 // An encrypted catalog: the database is in memory, where all statements run as they do on a file; the file has what makes it, encrypted.
-internal sealed partial class CatalogConnection
+internal sealed partial class SqliteCatalog
 {
-    private static CatalogConnection OpenSealed(string path, DataKey key, bool isReadOnly, bool create)
+    private static SqliteCatalog OpenSealed(string path, DataKey key, bool isReadOnly, bool create)
     {
-        var connection = new CatalogConnection(path, InMemory(), new SealedCatalogFile(path, key));
+        var connection = new SqliteCatalog(path, InMemory(), new SealedCatalogFile(path, key));
         try
         {
             if (create) connection.CreateSealed();
