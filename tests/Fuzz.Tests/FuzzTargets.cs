@@ -9,7 +9,7 @@ public static class FuzzTargets
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
         new BerSnapshotTarget(), new BerGuestTarget(), new BerForeignTarget(), new BerOutlineTarget(), new QemuStreamTarget(), new VmDescriptionTarget(),
-        new SavedStateTarget(), new StructureTarget(), new TeleportTarget(), new PackTarget(), new PackValueTarget(), new SectionTarget(), new QmpTarget(),
+        new SavedStateTarget(), new StructureTarget(), new TeleportTarget(), new PackTarget(), new PackValueTarget(), new SectionTarget(), new SealedPackTarget(), new SealedCatalogTarget(), new QmpTarget(),
         new ElfCoreTarget(), new KdumpTarget(),
     ];
 

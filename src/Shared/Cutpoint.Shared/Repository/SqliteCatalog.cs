@@ -162,7 +162,7 @@ internal sealed partial class SqliteCatalog : CatalogConnection
     {
         var version = (int)(long)Scalar("PRAGMA user_version")!;
         if (version > CatalogSchema.Version) throw OfOtherVersion(version);
-        if (version == 0 && !create) throw Damaged("it has no tables");
+        if (version < 0 || (version == 0 && !create)) throw Damaged(version == 0 ? "it has no tables" : $"its version is {version}");
         if (isReadOnly && version < CatalogSchema.Version)
         {
             throw new SnapshotException(

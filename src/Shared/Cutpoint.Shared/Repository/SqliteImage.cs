@@ -41,6 +41,7 @@ internal static unsafe partial class SqliteImage
     /// <returns>False when they are none.</returns>
     public static bool Read(sqlite3 database, ReadOnlySpan<byte> image)
     {
+        if (image.IsEmpty) return false;
         // SQLite frees it, also when it fails.
         var octets = (byte*)sqlite3_malloc64((ulong)image.Length);
         if (octets is null) throw new InsufficientMemoryException();
