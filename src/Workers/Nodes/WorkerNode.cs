@@ -61,7 +61,8 @@ public sealed class WorkerNode : IDisposable
         Socket? listener = null;
         try
         {
-            var host = (await Dns.GetHostAddressesAsync(address.Host, cancellation))[0];
+            // The name service refuses the address that stands for all of the machine's.
+            var host = IPAddress.TryParse(address.Host, out var literal) ? literal : (await Dns.GetHostAddressesAsync(address.Host, cancellation))[0];
             listener = new Socket(host.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             listener.Bind(new IPEndPoint(host, address.Port));
             listener.Listen();
