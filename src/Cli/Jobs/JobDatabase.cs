@@ -3,18 +3,23 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Cli.Jobs;
 
-/// <summary>The journal of the jobs of a directory repository, beside its catalog: a catalog can be rebuilt from the packs, what jobs did cannot.</summary>
+/// <summary>
+/// Where the journals of a repository's jobs are: in its database in PostgreSQL, or in a file beside its catalog. Not in the catalog, which can be rebuilt from the
+/// packs; what jobs did cannot.
+/// </summary>
 internal static class JobDatabase
 {
-    /// <summary>Name of the file in the repository.</summary>
+    /// <summary>Name of the file in a repository that is a directory.</summary>
     public const string FileName = "journal.db";
 
     /// <summary>Opens it, or makes it.</summary>
-    public static Task<SqliteDatabase> OpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
+    public static async Task<Database> OpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) => repository.DatabaseConnectionString is { } database
+        ? await PostgresDatabase.OpenAsync(database, time, cancellation)
         // A power cut ends the guests of the job with it, and packs are flushed by themselves: events need survive processes only.
-        SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
+        : await SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
 
     /// <summary>Opens it to look; null when no job was ever run or nothing can be written here.</summary>
-    public static async Task<SqliteDatabase?> TryOpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
-        repository.IsReadOnly || !File.Exists(Path.Combine(repository.Directory, FileName)) ? null : await OpenAsync(repository, time, cancellation);
+    public static async Task<Database?> TryOpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>
+        repository.IsReadOnly || (repository.DatabaseConnectionString is null && !File.Exists(Path.Combine(repository.Directory, FileName)))
+            ? null : await OpenAsync(repository, time, cancellation);
 }
