@@ -35,6 +35,11 @@ internal static class CommonOptions
     public static Option<string?> SecretFile { get; } =
         Setting.Create<string?>(null, "secret-file", "File with the secret of the cluster's nodes; needed for guests of other nodes", Value.Text, "FILE");
 
+    /// <summary>The database of the registry of nodes.</summary>
+    public static Option<string?> Database { get; } = Setting.Create<string?>(
+        null, "database", "PostgreSQL database of the registry of nodes, such as postgres://user@host/cutpoint [default: that of the repository, where it has one]",
+        DatabaseUrl.Parse, "URL");
+
     /// <summary>The checkpoint a verb is about.</summary>
     public static Argument<string> Checkpoint(string description = "Id or its beginning, name, or 'latest'") => Setting.Argument("ID", description, Value.Text);
 

@@ -33,17 +33,17 @@ public sealed class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>Starts one that looks after a repository.</summary>
-    public static NodeProcess StartCoordinator(CutpointProgram cutpoint, string secretFile)
+    public static NodeProcess StartCoordinator(CutpointProgram cutpoint, string secretFile, params string[] more)
     {
-        var process = cutpoint.Start("node", "--roles", "coordinator", "--secret-file", secretFile);
+        var process = cutpoint.Start(["node", "--roles", "coordinator", "--secret-file", secretFile, .. more]);
         process.StandardInput.Close();
         return new NodeProcess(process, "");
     }
 
     /// <summary>Starts a worker and waits until it listens.</summary>
-    public static async Task<NodeProcess> StartWorkerAsync(string state, string secretFile, CancellationToken cancellation)
+    public static async Task<NodeProcess> StartWorkerAsync(string state, string secretFile, CancellationToken cancellation, params string[] more)
     {
-        var process = new CutpointProgram(state, state).Start("node", "--listen", "127.0.0.1:0", "--secret-file", secretFile);
+        var process = new CutpointProgram(state, state).Start(["node", "--listen", "127.0.0.1:0", "--secret-file", secretFile, .. more]);
         process.StandardInput.Close();
         var line = await process.StandardOutput.ReadLineAsync(cancellation)
             ?? throw new InvalidOperationException($"the worker does not listen: {await process.StandardError.ReadToEndAsync(cancellation)}");

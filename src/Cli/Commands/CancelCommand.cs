@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Cutpoint.Cli.Jobs;
 using Cutpoint.Cli.Output;
+using Cutpoint.Coordinator.Cluster;
 using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Durability;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
 
@@ -30,19 +32,25 @@ internal static class CancelCommand
 
     private static async Task<JobPhase> EndAsync(DirectoryRepository repository, Ulid job, TimeProvider time, CancellationToken cancellation)
     {
-        var isAsked = false;
-        while ((await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsRunning))
+        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        for (var isAsked = false; ; await Task.Delay(PollInterval, time, cancellation))
         {
-            // It puts its guests back first, however long that takes; should it die meanwhile, its end is ours to write.
-            if (!isAsked)
+            if ((await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsRunning))
             {
-                await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
-                await JobJournal.SendCancelAsync(database, job.ToString(), cancellation);
+                // It puts its guests back first, however long that takes; should it die meanwhile, its end is ours to write.
+                if (!isAsked) await JobJournal.SendCancelAsync(database, job.ToString(), cancellation);
+                isAsked = true;
+                continue;
             }
-            isAsked = true;
-            await Task.Delay(PollInterval, time, cancellation);
+            try
+            {
+                return await new TakeJob([], repository, database, new NodeDirectory(null), null, null, time).CancelAsync(job, cancellation);
+            }
+            catch (SnapshotException error) when (error is FencedException or { Code: ErrorCode.Locked, IsPreflight: true })
+            {
+                // Another process has begun it, or goes on with it, since it was looked at: that one is asked.
+            }
         }
-        return await new TakeJob([], repository, null, null, time).CancelAsync(job, cancellation);
     }
 }
 

@@ -6,17 +6,18 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Cli.Commands;
 
-/// <summary>Lists the committed checkpoints, and the jobs that run or were interrupted.</summary>
+/// <summary>Lists the committed checkpoints, and the jobs that wait, run or were interrupted.</summary>
 internal static class ListCommand
 {
     public static Command Create()
     {
-        var command = new Verb("list", "List the checkpoints, oldest first, and the jobs that run or were interrupted", "cutpoint list\ncutpoint list --json | jq -r '.checkpoints[].id'");
+        var command = new Verb("list", "List the checkpoints, oldest first, and the jobs that wait, run or were interrupted", "cutpoint list\ncutpoint list --json | jq -r '.checkpoints[].id'");
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var all = (await repository.ListAsync(cancellation)).Select(info => (Info: info, Job: JobOf(repository, info))).ToList();
-            var jobs = await ListedJob.ReadAsync(repository, TimeProvider.System, cancellation);
+            await using var database = await JobDatabase.TryOpenAsync(repository, TimeProvider.System, cancellation);
+            var jobs = await ListedJob.ReadAsync(repository, database, cancellation);
             if (parsed.GetValue(CommonOptions.Json))
             {
                 JsonOutput.Write(new ListResult([.. all.Select(one => ListedCheckpoint.From(one.Info, one.Job))], jobs), JsonOutput.Types.ListResult);

@@ -11,9 +11,13 @@ internal static class ResumeCommand
         var command = JobVerb.Create(
             "resume", "Go on with a checkpoint that was interrupted: only pages that differ from what is stored are stored again",
             "cutpoint list\ncutpoint resume 01M7Z7T4T6PEQ3EQHC0YDK27FX",
-            (parsed, repository, job, cancellation) =>
-                TakeCommand.RunAsync(parsed, repository, (take, ending) => take.ResumeAsync(job, cancellation, ending), cancellation));
+            async (parsed, repository, job, cancellation) =>
+            {
+                await using var database = await JobDatabase.OpenAsync(repository, TimeProvider.System, cancellation);
+                return await TakeCommand.RunAsync(parsed, repository, database, (take, ending) => take.ResumeAsync(job, cancellation, ending), cancellation);
+            });
         command.Add(CommonOptions.SecretFile);
+        command.Add(CommonOptions.Database);
         return command;
     }
 }

@@ -6,6 +6,7 @@ using Cutpoint.Cli.Output;
 using Cutpoint.Cli.Settings;
 using Cutpoint.Compression;
 using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Durability;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Nodes;
@@ -47,6 +48,9 @@ internal static class TakeCommand
         var noDisks = Setting.CreateSwitch(Verb, "no-disks", "Leave the guests' disks alone: what they hold is not kept, and may not fit the memory after a restore");
         var codec = Setting.Create(Verb, "codec", "Compression", Codec.Parse, "zstd[:LEVEL]|lz4|none", "zstd");
         var labels = Setting.CreateMany(Verb, "label", "A label; may be given several times", Value.Label, "KEY=VALUE");
+        var submit = Setting.CreateSwitch(
+            Verb, "submit", "Have it done by a coordinator node of the repository, and follow it to its end; every guest must name its node");
+        var detach = Setting.CreateSwitch(Verb, "detach", "With --submit: do not follow it");
         foreach (var (option, choices) in new (Option, string[])[]
         {
             (transport, Value.Choices<CaptureTransport>()), (strategy, Value.Choices<CaptureStrategy>()), (after, Value.Choices<AfterCut>()), (codec, ["zstd", "lz4", "none"]),
@@ -64,11 +68,12 @@ internal static class TakeCommand
             cutpoint take qemu:/run/web.qmp qemu:/run/db.qmp --name nightly
             cutpoint take qemu:/run/n1.qmp qemu:/run/n2.qmp qemu:/run/n3.qmp --tolerate 1
             cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --secret-file /etc/cutpoint/secret
+            cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --submit --repository 'postgres://cutpoint@db/cutpoint?packs=/srv/packs'
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, noDisks, after, codec, labels, CommonOptions.SecretFile };
-        command.SetAction((parsed, cancellation) => RunAsync(
-            parsed,
-            new JobPlan
+            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, noDisks, after, codec, labels, submit, detach, CommonOptions.SecretFile, CommonOptions.Database };
+        command.SetAction((parsed, cancellation) =>
+        {
+            var plan = new JobPlan
             {
                 JobId = "",
                 Guests = Name(parsed.GetValue(guests)!),
@@ -87,8 +92,10 @@ internal static class TakeCommand
                     After = parsed.GetValue(after),
                     NoDisks = parsed.GetValue(noDisks),
                 },
-            },
-            cancellation));
+            };
+            return parsed.GetValue(submit) || parsed.GetValue(detach)
+                ? SubmittedTake.RunAsync(parsed, plan, parsed.GetValue(detach), cancellation) : RunAsync(parsed, plan, cancellation);
+        });
         return command;
     }
 
@@ -99,17 +106,18 @@ internal static class TakeCommand
         // the first digest fails of too.
         _ = Task.Run(() => SHA256.HashData([]), CancellationToken.None);
         await using var repository = await RepositoryAccess.OpenOrCreateDefaultAsync(parsed, cancellation);
-        foreach (var job in await ListedJob.ReadAsync(repository, TimeProvider.System, cancellation))
+        await using var database = await JobDatabase.OpenAsync(repository, TimeProvider.System, cancellation);
+        foreach (var job in await ListedJob.ReadAsync(repository, database, cancellation))
         {
             if (job.IsInterrupted && job.Guests.Intersect(plan.Guests.Select(guest => guest.Uri)).Any()) await Console.Error.WriteLineAsync($"cutpoint: note: {job}");
         }
-        return await RunAsync(parsed, repository, (take, ending) => take.RunAsync(plan, cancellation, ending), cancellation);
+        return await RunAsync(parsed, repository, database, (take, ending) => take.RunAsync(plan, cancellation, ending), cancellation);
     }
 
     /// <summary>Runs or resumes a job, shows how it goes and what came of it.</summary>
     /// <returns>The exit code.</returns>
     internal static async Task<int> RunAsync(
-        ParseResult parsed, DirectoryRepository repository, Func<TakeJob, CancellationToken, Task<(CheckpointInfo Checkpoint, JobState Job)>> run,
+        ParseResult parsed, DirectoryRepository repository, Database database, Func<TakeJob, CancellationToken, Task<(CheckpointInfo Checkpoint, JobState Job)>> run,
         CancellationToken cancellation)
     {
         var json = parsed.GetValue(CommonOptions.Json);
@@ -122,13 +130,20 @@ internal static class TakeCommand
         {
             using var reference = new ReferenceDriver(time);
             IGuestDriver[] drivers = [new QemuDriver(new QemuSessionOptions(), time), reference];
-            (taken, _) = await run(new TakeJob(drivers, repository, Secret(parsed), progress, time), Interrupt.Ending);
+            await using var registry = await ClusterDatabase.OpenAsync(parsed, repository, database, time, cancellation);
+            (taken, _) = await run(new TakeJob(drivers, repository, database, registry.Directory, Secret(parsed), progress, time), Interrupt.Ending);
         }
-        // Committed: from here on a signal changes nothing any more.
+        return await ShowAsync(repository, taken, json, time.GetElapsedTime(started));
+    }
+
+    /// <summary>Shows what was taken. It is committed: a signal changes nothing any more.</summary>
+    /// <returns>The exit code.</returns>
+    internal static async Task<int> ShowAsync(DirectoryRepository repository, CheckpointInfo taken, bool json, TimeSpan elapsed)
+    {
         await using var checkpoint = await repository.OpenCheckpointAsync(taken, CancellationToken.None);
         var shown = ShownCheckpoint.From(checkpoint);
         if (json) JsonOutput.Write(shown, JsonOutput.Types.ShownCheckpoint);
-        else CheckpointText.WriteSummary(shown, time.GetElapsedTime(started), Console.Out);
+        else CheckpointText.WriteSummary(shown, elapsed, Console.Out);
         return shown.Job is { Missing.Count: > 0 } ? (int)ErrorCode.PartialGroup : 0;
     }
 
@@ -157,7 +172,7 @@ internal static class TakeCommand
             if (generic && !string.IsNullOrEmpty(home)) name = home;
             var candidate = name;
             for (var number = 2; plans.Any(plan => plan.Name == candidate); number++) candidate = string.Create(CultureInfo.InvariantCulture, $"{name}-{number}");
-            plans.Add(new GuestPlan(candidate, uri.Text, node?.ToString()));
+            plans.Add(new GuestPlan(candidate, uri.Text, node));
         }
         return plans;
     }

@@ -36,7 +36,8 @@ internal static class WatchCommand
             }
             if (state!.Phase is JobPhase.Committed && state.IsOver && open is not { IsRunning: true }) return 0;
             if (state.Phase is JobPhase.Aborted) throw state.Error!.ToException();
-            if (open is not { IsRunning: true })
+            // A job that was submitted and that nobody has begun waits, as this does.
+            if (open is not { IsRunning: true } && (open is not null || state.Phase != JobPhase.Planned || repository.DatabaseConnectionString is null))
             {
                 if (events.Count > 0) continue;
                 throw new SnapshotException(

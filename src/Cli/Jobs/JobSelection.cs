@@ -22,5 +22,5 @@ internal static class JobSelection
 
     /// <summary>There is no such job.</summary>
     public static SnapshotException NotFound(string text) =>
-        new(ErrorCode.NotFound, $"there is no job '{text}'", "'cutpoint list' shows those that run or were interrupted") { IsPreflight = true };
+        new(ErrorCode.NotFound, $"there is no job '{text}'", "'cutpoint list' shows those that wait, run or were interrupted") { IsPreflight = true };
 }

@@ -1,3 +1,4 @@
+using Cutpoint.Durability;
 using Cutpoint.Jobs;
 using Cutpoint.Repository;
 using Cutpoint.Workers.Qemu.Disks;
@@ -28,22 +29,28 @@ internal static class OverlayNotes
     /// <inheritdoc cref="MergeAsync"/>
     public static Task<IReadOnlyList<OverlayOutcome>> RunAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation, string? own = null) =>
         new OverlayUpkeep(new OverlayLedger(), time).RunAsync(
-            OverlayUpkeep.NameOf(repository), ids => MissingAsync(repository, ids, own, time, cancellation), repository.RunDirectory, cancellation);
+            OverlayUpkeep.NameOf(repository),
+            async ids =>
+            {
+                await using var database = await JobDatabase.TryOpenAsync(repository, time, cancellation);
+                return await MissingAsync(repository, database, ids, own, cancellation);
+            },
+            repository.RunDirectory, cancellation);
 
     /// <summary>
     /// Which of some checkpoints are not in a repository, and cannot come into being: no job that is at work makes them, and none that died when all but the end
     /// of its commit was done. Other jobs make their cuts anew.
     /// </summary>
     /// <param name="repository">The repository.</param>
+    /// <param name="database">Where the journals of its jobs are; null where there are none.</param>
     /// <param name="ids">The checkpoints.</param>
     /// <param name="own">The job that asks, which has made no cut yet; null for none.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="cancellation">Ends the look.</param>
     public static async Task<IReadOnlySet<string>> MissingAsync(
-        DirectoryRepository repository, IReadOnlyList<string> ids, string? own, TimeProvider time, CancellationToken cancellation)
+        DirectoryRepository repository, Database? database, IReadOnlyList<string> ids, string? own, CancellationToken cancellation)
     {
         // The jobs first: one that commits between the two looks is in the list of checkpoints.
-        var jobs = await ListedJob.ReadAsync(repository, time, cancellation);
+        var jobs = await ListedJob.ReadAsync(repository, database, cancellation);
         var alive = jobs.Where(job => job.Id != own && (!job.IsInterrupted || job.LastPhase == JobPhase.Committing)).Select(job => job.Id);
         var there = (await repository.ListAsync(cancellation)).Select(checkpoint => checkpoint.Id.ToString());
         return ids.Except([.. alive, .. there]).ToHashSet();

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Cutpoint.Compression;
 using Cutpoint.Coordinator.Cluster;
 using Cutpoint.Coordinator.Jobs;
+using Cutpoint.Durability;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Nodes;
@@ -17,11 +18,15 @@ namespace Cutpoint.Cli.Jobs;
 /// process or the job's line, the job can be gone on with: it is over only when its journal says so.
 /// </summary>
 /// <param name="drivers">The kinds of guests known.</param>
-/// <param name="repository">Where the checkpoint goes.</param>
+/// <param name="repository">Where the checkpoint goes; not owned.</param>
+/// <param name="database">Where the journals of its jobs are; not owned.</param>
+/// <param name="nodes">Finds the nodes a plan names.</param>
 /// <param name="secret">The secret of the nodes of the cluster, or null where there is none.</param>
 /// <param name="progress">Told how it goes, or null.</param>
 /// <param name="time">The clock.</param>
-internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepository repository, NodeSecret? secret, IProgress<JobProgress>? progress, TimeProvider time)
+internal sealed class TakeJob(
+    IReadOnlyList<IGuestDriver> drivers, DirectoryRepository repository, Database database, NodeDirectory nodes, NodeSecret? secret, IProgress<JobProgress>? progress,
+    TimeProvider time)
 {
     /// <summary>Runs a new job to its end.</summary>
     /// <param name="plan">What to take; its <see cref="JobPlan.JobId"/> is set by the repository.</param>
@@ -34,20 +39,45 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
         plan.Check();
         CheckSecret(plan);
         var start = await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
-        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        var addresses = await nodes.FindAsync(plan, cancellation);
         var open = await repository.ListJobsAsync(cancellation);
         await using var writer = await repository.BeginAsync(Options(plan), cancellation);
         plan = In(writer, plan with { JobId = writer.Id.ToString() });
         var journal = await JobJournal.CreateAsync(database, plan.JobId, open.Select(job => job.Id.ToString()), cancellation);
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(ending, writer.Lost);
-        return await RunAsync(writer, start, JobState.New(plan), host => host.RunAsync(plan, cancellation, stopping.Token), journal, cancellation);
+        return await RunAsync(writer, start, addresses, JobState.New(plan), (host, over, stopping) => host.RunAsync(plan, over, stopping), journal, cancellation, ending);
+    }
+
+    /// <summary>Begins a job that was submitted, and runs it to its end. One that nobody can run is over then, and its journal says why.</summary>
+    /// <inheritdoc cref="RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
+    public async Task<(CheckpointInfo Checkpoint, JobState Job)> BeginAsync(Ulid job, CancellationToken cancellation, CancellationToken ending)
+    {
+        var (journal, state) = await SubmittedAsync(job, cancellation);
+        CaptureBase start;
+        IReadOnlyDictionary<string, NodeAddress> addresses;
+        try
+        {
+            state.Plan.Check();
+            CheckSecret(state.Plan);
+            start = await CaptureBase.ResolveAsync(repository, state.Plan.Base, cancellation);
+            addresses = await nodes.FindAsync(state.Plan, cancellation);
+        }
+        catch (SnapshotException error) when (!error.IsTransient)
+        {
+            await JobHost.ConcludeAsync(state, journal, new AbandonJob(JobError.From(error)));
+            throw;
+        }
+        await JobJournal.ForgetAsync(database, (await repository.ListJobsAsync(cancellation)).Select(open => open.Id.ToString()).Append(job.ToString()), cancellation);
+        await using var writer = await repository.BeginAsync(Options(state.Plan) with { Id = job }, cancellation);
+        // It may have been begun, and be over, since it was looked at; from here on nobody else can begin it.
+        (journal, state) = await SubmittedAsync(job, cancellation);
+        state = state with { Plan = In(writer, state.Plan) };
+        return await RunAsync(writer, start, addresses, state, (host, over, stopping) => host.BeginAsync(state, over, stopping), journal, cancellation, ending);
     }
 
     /// <summary>Goes on with a job whose process died, to its end.</summary>
     /// <inheritdoc cref="RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
     public async Task<(CheckpointInfo Checkpoint, JobState Job)> ResumeAsync(Ulid job, CancellationToken cancellation, CancellationToken ending)
     {
-        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
         var (journal, state) = await JobJournal.ResumeAsync(database, job.ToString(), cancellation) ?? throw JobSelection.NotFound(job.ToString());
         if (state.Phase == JobPhase.Committed && (await repository.ListAsync(cancellation)).FirstOrDefault(one => one.Id == job) is { } there)
         {
@@ -60,21 +90,21 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
             throw new SnapshotException(ErrorCode.NotFound, $"job {job} is over: {reason.Message}", "take a new checkpoint");
         }
         CheckSecret(state.Plan);
+        var addresses = await nodes.FindAsync(state.Plan, cancellation);
         await using var writer = await repository.ResumeAsync(job, Options(state.Plan), cancellation);
         if (writer.Committed is { } committed)
             return (committed, await JobHost.ConcludeAsync(state, journal, new CheckpointFound()));
         await OverlayNotes.MergeAsync(repository, time, cancellation, own: state.Plan.JobId);
         state = state with { Plan = In(writer, state.Plan) };
         var start = await BaseAsync(state.Plan, cancellation);
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(ending, writer.Lost);
-        return await RunAsync(writer, start, state with { Attempt = state.Attempt + 1 }, host => host.ResumeAsync(state, cancellation, stopping.Token), journal, cancellation);
+        return await RunAsync(
+            writer, start, addresses, state with { Attempt = state.Attempt + 1 }, (host, over, stopping) => host.ResumeAsync(state, over, stopping), journal, cancellation, ending);
     }
 
     /// <summary>Ends a job whose process died, and removes what is left of it. One that is over stays as it ended.</summary>
     /// <returns>How it ended.</returns>
     public async Task<JobPhase> CancelAsync(Ulid job, CancellationToken cancellation)
     {
-        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
         var journalled = await JobJournal.ResumeAsync(database, job.ToString(), cancellation);
         if (!(await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsResumable))
         {
@@ -89,11 +119,22 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
             known.State, known.Journal, writer.Committed is null ? Cancelled(job) : new CheckpointFound())).Phase;
     }
 
+    private async Task<(JobJournal Journal, JobState State)> SubmittedAsync(Ulid job, CancellationToken cancellation)
+    {
+        var known = await JobJournal.ResumeAsync(database, job.ToString(), cancellation) ?? throw JobSelection.NotFound(job.ToString());
+        return known.State.Phase == JobPhase.Planned ? known : throw new SnapshotException(
+            ErrorCode.Locked, $"job {job} was begun by another process", $"follow it with 'cutpoint watch {job}'") { IsPreflight = true, IsTransient = true };
+    }
+
     private static AbandonJob Cancelled(Ulid job) => new(new JobError(ErrorCode.Cancelled, $"job {job} was cancelled"));
 
     private async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(
-        CheckpointWriter writer, CaptureBase start, JobState begun, Func<JobHost, Task<JobState>> run, IJobJournal journal, CancellationToken cancellation)
+        CheckpointWriter writer, CaptureBase start, IReadOnlyDictionary<string, NodeAddress> addresses, JobState begun,
+        Func<JobHost, CancellationToken, CancellationToken, Task<JobState>> run, IJobJournal journal, CancellationToken cancellation, CancellationToken ending)
     {
+        // A job whose lease is lost ends here as when the process is to end: another goes on with it.
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(ending, writer.Lost);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, stopping.Token);
         var commit = new WriterCommit(writer);
         JobState job;
         try
@@ -103,8 +144,8 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
                 async (guest, token) => await start.OpenAsync(writer, guest, token),
                 progress,
                 time);
-            await using var fleet = Fleet(worker, writer, start, begun);
-            job = await run(new JobHost(fleet ?? (IWorkerPort)worker, commit, journal, progress));
+            await using var fleet = Fleet(worker, writer, start, addresses, begun);
+            job = await run(new JobHost(fleet ?? (IWorkerPort)worker, commit, journal, progress), over.Token, stopping.Token);
         }
         catch
         {
@@ -128,13 +169,15 @@ internal sealed class TakeJob(IReadOnlyList<IGuestDriver> drivers, DirectoryRepo
     }
 
     /// <summary>The workers of a job, when there are others than that of this process.</summary>
-    private WorkerFleet? Fleet(CaptureWorker local, CheckpointWriter writer, CaptureBase start, JobState begun) => IsOfSeveralNodes(begun.Plan) ? new WorkerFleet(local, new WorkerLines
+    private WorkerFleet? Fleet(
+        CaptureWorker local, CheckpointWriter writer, CaptureBase start, IReadOnlyDictionary<string, NodeAddress> addresses, JobState begun) => IsOfSeveralNodes(begun.Plan) ? new WorkerFleet(local, new WorkerLines
     {
         Plan = begun.Plan,
+        Addresses = addresses,
         Epoch = begun.Attempt,
         Secret = secret!,
         OpenStore = (guest, token) => start.OpenAsync(writer, guest, token),
-        Missing = (ids, token) => OverlayNotes.MissingAsync(repository, ids, begun.Plan.JobId, time, token),
+        Missing = (ids, token) => OverlayNotes.MissingAsync(repository, database, ids, begun.Plan.JobId, token),
         Progress = progress,
         Time = time,
     }) : null;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Cutpoint.Cli.Commands;
+using Cutpoint.Cli.Jobs;
 using Cutpoint.Jobs;
 using Cutpoint.Workers.Export;
 
@@ -34,6 +35,9 @@ internal sealed record FailureResult(JobError Error);
 [JsonSerializable(typeof(ListResult))]
 [JsonSerializable(typeof(CancelResult))]
 [JsonSerializable(typeof(ListeningNode))]
+[JsonSerializable(typeof(NodesResult))]
+[JsonSerializable(typeof(NodeRecordsResult))]
+[JsonSerializable(typeof(SubmittedJob))]
 [JsonSerializable(typeof(WatchedEvent))]
 [JsonSerializable(typeof(ShownCheckpoint))]
 [JsonSerializable(typeof(RestoreResult))]

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Cutpoint.Jobs;
-using Cutpoint.Nodes;
 
 namespace Cutpoint.Coordinator.Cluster;
 
@@ -24,7 +23,7 @@ public sealed class WorkerFleet : IWorkerPort, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(lines);
         _local = local;
         _reports = Channel.CreateBounded<WorkerReport>(ReportsOfGuest * lines.Plan.Guests.Count);
-        var nodes = lines.Plan.Guests.Where(guest => guest.Node is not null).GroupBy(guest => NodeAddress.Parse(guest.Node!));
+        var nodes = lines.Plan.Guests.Where(guest => guest.Node is not null).GroupBy(guest => lines.Addresses[guest.Node!]);
         _workers = nodes.SelectMany(node =>
         {
             var worker = new RemoteWorker(node.Key, lines, _reports.Writer);

@@ -17,6 +17,9 @@ public sealed record WorkerLines
     /// <summary>The secret of the cluster.</summary>
     public required NodeSecret Secret { get; init; }
 
+    /// <summary>Where the nodes listen that the plan names.</summary>
+    public required IReadOnlyDictionary<string, NodeAddress> Addresses { get; init; }
+
     /// <summary>Makes a guest's place in the checkpoint.</summary>
     public required Func<GuestDescription, CancellationToken, ValueTask<CheckpointGuestStore>> OpenStore { get; init; }
 

@@ -26,6 +26,15 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IJobJournal jou
         return RunAsync(JobState.New(plan), new JobPlanned(plan), cancellation, ending);
     }
 
+    /// <summary>Runs a job whose plan is in the journal already, to its end.</summary>
+    /// <inheritdoc cref="RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
+    public Task<JobState> BeginAsync(JobState state, CancellationToken cancellation, CancellationToken ending = default)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        state.Plan.Check();
+        return RunAsync(state, null, cancellation, ending);
+    }
+
     /// <summary>Goes on with a job whose process died, to its end.</summary>
     /// <inheritdoc cref="RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
     public Task<JobState> ResumeAsync(JobState state, CancellationToken cancellation, CancellationToken ending = default)
@@ -44,7 +53,7 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IJobJournal jou
         return JobFold.Apply(state, decision.Events);
     }
 
-    private async Task<JobState> RunAsync(JobState state, JobEvent begun, CancellationToken cancellation, CancellationToken ending)
+    private async Task<JobState> RunAsync(JobState state, JobEvent? begun, CancellationToken cancellation, CancellationToken ending)
     {
         var job = new Running(this, state, cancellation, ending);
         return await job.RunAsync(begun);
@@ -57,14 +66,17 @@ public sealed class JobHost(IWorkerPort port, IJobCommit commit, IJobJournal jou
         private Task? _committing;
         private JobState _state = state;
 
-        public async Task<JobState> RunAsync(JobEvent begun)
+        public async Task<JobState> RunAsync(JobEvent? begun)
         {
             await using var registration = cancellation.Register(_cancelled.SetResult);
             using var over = new CancellationTokenSource();
             try
             {
-                _state = JobFold.Apply(_state, begun);
-                await host.KeepAsync([begun]);
+                if (begun is not null)
+                {
+                    _state = JobFold.Apply(_state, begun);
+                    await host.KeepAsync([begun]);
+                }
                 await StepAsync(new StartJob());
                 Task cancelled = _cancelled.Task;
                 var never = new TaskCompletionSource().Task;

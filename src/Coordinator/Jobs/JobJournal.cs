@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Cutpoint.Durability;
+using Cutpoint.Jobs;
 
 namespace Cutpoint.Coordinator.Jobs;
 
@@ -10,6 +11,15 @@ public sealed class JobJournal : IJobJournal
 {
     /// <summary>How long the events of a job that is over can be asked for.</summary>
     public static readonly TimeSpan Retention = TimeSpan.FromDays(90);
+
+    /// <summary>
+    /// How long a job waits for a database that is away before it gives up and is left to be gone on with. Its guests run meanwhile: nothing is written while
+    /// one may stand still.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <summary>Jobs that wait and are looked at at once; those behind them wait anyway.</summary>
+    private const int MaxSubmitted = 256;
 
     private const string Prefix = "job/";
     private const string Cancel = "cancel-job";
@@ -43,10 +53,16 @@ public sealed class JobJournal : IJobJournal
     public static async Task<JobJournal> CreateAsync(Database database, string jobId, IEnumerable<string> open, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(database);
-        var journal = new JobJournal(database, jobId, last: 0, epoch: 1);
-        await journal._events.ForgetAsync(Prefix, Retention, [.. open.Select(id => Prefix + id)], cancellation);
-        return journal;
+        await ForgetAsync(database, open, cancellation);
+        return new JobJournal(database, jobId, last: 0, epoch: 1);
     }
+
+    /// <summary>Forgets the journals of jobs that were over long ago.</summary>
+    /// <param name="database">Where they are kept; not owned.</param>
+    /// <param name="open">Jobs that are not over, whose journals stay whatever their age.</param>
+    /// <param name="cancellation">Ends the call.</param>
+    public static Task ForgetAsync(Database database, IEnumerable<string> open, CancellationToken cancellation) =>
+        new EventJournal(database).ForgetAsync(Prefix, Retention, [.. open.Select(id => Prefix + id)], cancellation);
 
     /// <summary>The journal of a job that is gone on with, and where the job stands; null when there is no such job.</summary>
     public static async Task<(JobJournal Journal, JobState State)?> ResumeAsync(Database database, string jobId, CancellationToken cancellation)
@@ -61,6 +77,30 @@ public sealed class JobJournal : IJobJournal
         Database database, string jobId, long after, CancellationToken cancellation) =>
         [.. (await new EventJournal(database).ReadAsync(Prefix + jobId, after, cancellation)).Select(one => (one.SequenceNumber, one.WrittenAt, Read(one)))];
 
+    /// <summary>Submits a job: its plan is the first event of its journal, and whoever begins it goes on from there. Submitted twice it is there once.</summary>
+    /// <param name="database">The database of the coordinators; not owned.</param>
+    /// <param name="plan">What to do, with an id of its own.</param>
+    /// <param name="cancellation">Ends the call; the job may be submitted then.</param>
+    public static async Task SubmitAsync(Database database, JobPlan plan, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        ArgumentNullException.ThrowIfNull(plan);
+        await new JobJournal(database, plan.JobId, last: 0, epoch: 1).AppendAsync([new JobPlanned(plan)], cancellation);
+        await database.HintAsync(cancellation);
+    }
+
+    /// <summary>The plans of jobs nobody has begun, oldest first: they were submitted, or their process is just beginning.</summary>
+    public static async Task<IReadOnlyList<JobPlan>> ListSubmittedAsync(Database database, CancellationToken cancellation)
+    {
+        var plans = new List<JobPlan>();
+        foreach (var stream in await new EventJournal(database).ListBegunAsync(Prefix, MaxSubmitted, cancellation))
+        {
+            var events = await ReadAsync(database, stream[Prefix.Length..], 0, cancellation);
+            if (events is [{ Event: JobPlanned planned }]) plans.Add(planned.Plan);
+        }
+        return plans;
+    }
+
     /// <summary>Asks whoever runs a job to cancel it.</summary>
     public static Task SendCancelAsync(Database database, string jobId, CancellationToken cancellation) => new Mailboxes(database).SendAsync(
         new MailMessage(Prefix + jobId, $"{Cancel}-{Guid.NewGuid():n}", Cancel, "{}"), cancellation);
@@ -70,9 +110,22 @@ public sealed class JobJournal : IJobJournal
     {
         ArgumentNullException.ThrowIfNull(events);
         if (events.Count == 0) return;
-        _last = await _events.AppendAsync(
-            _stream, _last, [.. events.Select(one => new JournalRecord(Manifests[one.GetType()], JsonSerializer.Serialize(one, JobEventJson.Default.JobEvent)))],
-            _writer, cancellation);
+        List<JournalRecord> records =
+            [.. events.Select(one => new JournalRecord(Manifests[one.GetType()], JsonSerializer.Serialize(one, JobEventJson.Default.JobEvent)))];
+        var begun = _database.Time.GetTimestamp();
+        for (var isUnsure = false; ; isUnsure = true)
+        {
+            try
+            {
+                if (isUnsure && await AreWrittenAsync(records, cancellation)) _last += records.Count;
+                else _last = await _events.AppendAsync(_stream, _last, records, _writer, cancellation);
+                return;
+            }
+            catch (SnapshotException error) when (error.IsTransient && _database.Time.GetElapsedTime(begun) < Patience)
+            {
+                await Task.Delay(PollInterval, _database.Time, cancellation);
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -80,11 +133,27 @@ public sealed class JobJournal : IJobJournal
     {
         while (true)
         {
-            // A cancellation that is lost with this process is asked for again: whoever asked waits for the end of the job.
-            var message = await _mailboxes.HandleNextAsync([_stream], static _ => Task.CompletedTask, cancellation);
-            if (message?.Manifest == Cancel) return new CancelJob();
-            if (message is null) await _database.WaitAsync(PollInterval, cancellation);
+            try
+            {
+                // A cancellation that is lost with this process is asked for again: whoever asked waits for the end of the job.
+                var message = await _mailboxes.HandleNextAsync([_stream], static _ => Task.CompletedTask, cancellation);
+                if (message?.Manifest == Cancel) return new CancelJob();
+                if (message is null) await _database.WaitAsync(PollInterval, cancellation);
+            }
+            catch (SnapshotException error) when (error.IsTransient)
+            {
+                // Nobody can ask while the database is away; whether the job goes on without it is found out when it writes.
+                await Task.Delay(PollInterval, _database.Time, cancellation);
+            }
         }
+    }
+
+    /// <summary>True when the answer to a commit was lost, and not the commit.</summary>
+    private async Task<bool> AreWrittenAsync(List<JournalRecord> records, CancellationToken cancellation)
+    {
+        var written = await _events.ReadAsync(_stream, _last, cancellation);
+        return written.Count == records.Count && written.All(one => one.WriterEpoch == _writer.Epoch)
+            && written.Select(one => new JournalRecord(one.Manifest, one.Payload)).SequenceEqual(records);
     }
 
     private static JobEvent Read(JournalEvent written)

@@ -69,6 +69,27 @@ internal static class DurabilitySchema
                 expires_at BIGINT NOT NULL)
             """,
         ],
+        [
+            """
+            CREATE TABLE node (
+                name TEXT NOT NULL PRIMARY KEY,
+                epoch BIGINT NOT NULL,
+                roles TEXT NOT NULL,
+                address TEXT NOT NULL,
+                program TEXT NOT NULL,
+                joined_at BIGINT NOT NULL,
+                lost_at BIGINT)
+            """,
+            """
+            CREATE TABLE node_record (
+                ordering {identity},
+                name TEXT NOT NULL,
+                epoch BIGINT NOT NULL,
+                happened_at BIGINT NOT NULL,
+                transition TEXT NOT NULL)
+            """,
+            "CREATE INDEX event_first ON event (ordering) WHERE sequence_number = 1",
+        ],
     ];
 
     /// <summary>What must be there before a version can be asked for. Run by every start, so each can be run twice.</summary>

@@ -69,6 +69,21 @@ public sealed class EventJournal(Database database)
             cancellation, ("id", persistenceId), ("after", after)),
         cancellation);
 
+    /// <summary>The streams of which only the first event was written, in the order they were begun.</summary>
+    /// <param name="prefix">How their names begin.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellation">Ends the call.</param>
+    public Task<List<string>> ListBegunAsync(string prefix, int limit, CancellationToken cancellation) => database.TransactAsync(
+        transaction => transaction.QueryAsync(
+            """
+            SELECT persistence_id FROM event e WHERE sequence_number = 1 AND substr(persistence_id, 1, @length) = @prefix
+            AND NOT EXISTS (SELECT 1 FROM event later WHERE later.persistence_id = e.persistence_id AND later.sequence_number > 1)
+            AND NOT EXISTS (SELECT 1 FROM snapshot s WHERE s.persistence_id = e.persistence_id)
+            ORDER BY ordering LIMIT @limit
+            """,
+            static row => row.GetString(0), cancellation, ("length", prefix.Length), ("prefix", prefix), ("limit", (long)limit)),
+        cancellation);
+
     /// <summary>Keeps the fold of a stream in place of an earlier one, and forgets the events in it but the last, which goes on fencing.</summary>
     /// <param name="persistenceId">The stream.</param>
     /// <param name="snapshot">The fold. An older one than is there changes nothing.</param>

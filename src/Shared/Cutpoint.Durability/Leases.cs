@@ -20,14 +20,7 @@ public sealed class Leases(Database database, TimeSpan length)
     {
         var started = database.Time.GetTimestamp();
         var epoch = await database.TransactAsync(
-            transaction => transaction.NumberAsync(
-                """
-                INSERT INTO lease (name, holder, epoch, expires_at) VALUES (@name, @holder, 1, database_now() + @length)
-                ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, expires_at = excluded.expires_at
-                WHERE lease.expires_at < database_now() RETURNING epoch
-                """,
-                cancellation, ("name", name), ("holder", holder), ("length", (long)length.TotalMilliseconds)),
-            cancellation).ConfigureAwait(false);
+            transaction => AcquireAsync(transaction, name, holder, cancellation), cancellation).ConfigureAwait(false);
         return epoch is { } granted ? new Lease(name, holder, granted, TrustedFrom(started)) : null;
     }
 
@@ -38,11 +31,8 @@ public sealed class Leases(Database database, TimeSpan length)
         ArgumentNullException.ThrowIfNull(lease);
         var started = database.Time.GetTimestamp();
         var renewed = await database.TransactAsync(
-            transaction => transaction.ExecuteAsync(
-                "UPDATE lease SET expires_at = database_now() + @length WHERE name = @name AND epoch = @epoch AND expires_at > 0", cancellation,
-                ("length", (long)length.TotalMilliseconds), ("name", lease.Name), ("epoch", lease.Epoch)),
-            cancellation).ConfigureAwait(false);
-        return renewed == 1 ? lease with { TrustedUntil = TrustedFrom(started) } : null;
+            transaction => RenewAsync(transaction, lease, cancellation), cancellation).ConfigureAwait(false);
+        return renewed ? lease with { TrustedUntil = TrustedFrom(started) } : null;
     }
 
     /// <summary>Gives a lease back, so that the next holder need not wait. Its row stays: epochs never begin again.</summary>
@@ -50,9 +40,7 @@ public sealed class Leases(Database database, TimeSpan length)
     {
         ArgumentNullException.ThrowIfNull(lease);
         return database.TransactAsync(
-            transaction => transaction.ExecuteAsync(
-                "UPDATE lease SET expires_at = 0 WHERE name = @name AND epoch = @epoch", cancellation, ("name", lease.Name), ("epoch", lease.Epoch)),
-            cancellation);
+            transaction => ResignAsync(transaction, lease, cancellation), cancellation);
     }
 
     /// <summary>True while the holder may act on a lease without asking.</summary>
@@ -62,5 +50,24 @@ public sealed class Leases(Database database, TimeSpan length)
         return database.Time.GetTimestamp() < lease.TrustedUntil;
     }
 
-    private long TrustedFrom(long started) => started + (long)((length - Padding).TotalSeconds * database.Time.TimestampFrequency);
+    /// <summary>Takes a lease as part of a transaction; its epoch, or null when another has it.</summary>
+    internal Task<long?> AcquireAsync(Transaction transaction, string name, string holder, CancellationToken cancellation) => transaction.NumberAsync(
+        """
+        INSERT INTO lease (name, holder, epoch, expires_at) VALUES (@name, @holder, 1, database_now() + @length)
+        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, expires_at = excluded.expires_at
+        WHERE lease.expires_at < database_now() RETURNING epoch
+        """,
+        cancellation, ("name", name), ("holder", holder), ("length", (long)length.TotalMilliseconds));
+
+    /// <summary>Makes a lease last longer as part of a transaction; false when another has taken it.</summary>
+    internal async Task<bool> RenewAsync(Transaction transaction, Lease lease, CancellationToken cancellation) => await transaction.ExecuteAsync(
+        "UPDATE lease SET expires_at = database_now() + @length WHERE name = @name AND epoch = @epoch AND expires_at > 0", cancellation,
+        ("length", (long)length.TotalMilliseconds), ("name", lease.Name), ("epoch", lease.Epoch)).ConfigureAwait(false) == 1;
+
+    /// <summary>Gives a lease back as part of a transaction; false when another has taken it.</summary>
+    internal static async Task<bool> ResignAsync(Transaction transaction, Lease lease, CancellationToken cancellation) => await transaction.ExecuteAsync(
+        "UPDATE lease SET expires_at = 0 WHERE name = @name AND epoch = @epoch", cancellation, ("name", lease.Name), ("epoch", lease.Epoch)).ConfigureAwait(false) == 1;
+
+    /// <summary>The window of trust of a grant that was asked for at a reading of the process's monotonic clock.</summary>
+    internal long TrustedFrom(long started) => started + (long)((length - Padding).TotalSeconds * database.Time.TimestampFrequency);
 }

@@ -11,6 +11,12 @@ public sealed class PostgresDatabase : Database
 {
     private const string Channel = "cutpoint_mailbox";
     private const int KeepAliveSeconds = 30;
+    private const int ConnectSeconds = 5;
+    private const int CommandSeconds = 15;
+
+    /// <summary>A process that is stopped in the middle of a transaction keeps others from its rows no longer than that.</summary>
+    private const string Options = "-c idle_in_transaction_session_timeout=5s";
+
     private static readonly TimeSpan ListenAgain = TimeSpan.FromSeconds(10);
 
     private readonly NpgsqlDataSource _source;
@@ -39,8 +45,11 @@ public sealed class PostgresDatabase : Database
     public static async Task<PostgresDatabase> OpenAsync(string connectionString, TimeProvider time, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(time);
-        var settings = new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = "cutpoint", KeepAlive = KeepAliveSeconds, Enlist = false };
-        var database = new PostgresDatabase($"database '{settings.Database}' on {settings.Host}", NpgsqlDataSource.Create(settings), time);
+        var settings = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            SearchPath = "cutpoint", KeepAlive = KeepAliveSeconds, Timeout = ConnectSeconds, CommandTimeout = CommandSeconds, Options = Options, Enlist = false,
+        };
+        var database = new PostgresDatabase($"database '{settings.Database}' on {settings.Host}", Source(settings), time);
         try
         {
             await database.MigrateAsync(cancellation).ConfigureAwait(false);
@@ -118,6 +127,10 @@ public sealed class PostgresDatabase : Database
         _ => new SnapshotException(
             ErrorCode.Failed, $"{Name} cannot be reached: {error.Message}", "check that the server runs and the address is right", error) { IsTransient = true },
     };
+
+    /// <summary>What the tables need and no more: the whole of Npgsql would make the program larger and its compilation ahead of time warn.</summary>
+    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder settings) =>
+        new NpgsqlSlimDataSourceBuilder(settings.ConnectionString).EnableTransportSecurity().Build();
 
     private async Task ListenAsync(CancellationToken cancellation)
     {

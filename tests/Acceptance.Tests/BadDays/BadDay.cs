@@ -16,7 +16,7 @@ public abstract class BadDay : IDisposable
 
     protected TemporaryDirectory Directory { get; } = new();
 
-    protected CutpointProgram Cutpoint { get; }
+    protected CutpointProgram Cutpoint { get; set; }
 
     protected CancellationToken Cancellation => _cancellation.Token;
 

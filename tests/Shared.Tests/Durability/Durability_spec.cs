@@ -4,7 +4,7 @@ using Cutpoint.Tests;
 namespace Cutpoint.Shared.Tests.Durability;
 
 /// <summary>What holds of journal, mailboxes and leases on every database.</summary>
-public abstract class Durability_spec : IAsyncLifetime
+public abstract partial class Durability_spec : IAsyncLifetime
 {
     private static readonly Writer First = new(1);
     private static readonly TimeSpan LeaseLength = TimeSpan.FromSeconds(10);

@@ -41,6 +41,10 @@ public sealed class PostgresServer : IAsyncLifetime
         return ConnectionString(name);
     }
 
+    /// <summary>How a user names a database that <see cref="CreateDatabaseAsync"/> has made.</summary>
+    public string Url(string connectionString) =>
+        $"postgres://cutpoint@{Uri.EscapeDataString(_directory)}/{new NpgsqlConnectionStringBuilder(connectionString).Database}";
+
     public async Task InitializeAsync()
     {
         _programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";
@@ -59,6 +63,13 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
+        await StopAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    /// <summary>Ends it as an administrator does who does not wait for its sessions to end.</summary>
+    public async Task StopAsync()
+    {
         NpgsqlConnection.ClearAllPools();
         if (_server is { HasExited: false } server)
         {
@@ -67,10 +78,11 @@ public sealed class PostgresServer : IAsyncLifetime
             await server.WaitForExitAsync();
         }
         _server?.Dispose();
-        Directory.Delete(_directory, recursive: true);
+        _server = null;
     }
 
-    private async Task StartAsync()
+    /// <summary>Starts it, and waits until it can be used.</summary>
+    public async Task StartAsync()
     {
         _server = Start([.. AsUser, $"{_programs}/postgres", "-D", Path.Combine(_directory, "data"), "-k", _directory, "-c", "listen_addresses=", "-c", "fsync=off"]);
         for (var attempt = 0; ; attempt++)

@@ -17,6 +17,9 @@ public sealed record CheckpointOptions
     /// <summary>How sections are compressed.</summary>
     public Codec Codec { get; init; } = Codec.Default;
 
+    /// <summary>The id of the job, and of the checkpoint, when it was given before; else one is made.</summary>
+    public Ulid? Id { get; init; }
+
     /// <summary>What the job is for, shown to those who wait for it.</summary>
     public string Purpose { get; init; } = "take";
 

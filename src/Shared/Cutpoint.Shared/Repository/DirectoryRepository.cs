@@ -187,7 +187,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         options.Check();
         ThrowIfReadOnly();
         return ValueTask.FromResult(new CheckpointWriter(
-            this, options, Jobs.Create(options.Purpose), committed: null, recovered: null));
+            this, options, Jobs.Create(options.Purpose, options.Id), committed: null, recovered: null));
     }
 
     /// <summary>Every committed checkpoint, oldest first.</summary>

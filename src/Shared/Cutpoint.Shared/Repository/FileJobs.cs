@@ -12,9 +12,9 @@ internal sealed class FileJobs(string jobs, TimeProvider time) : JobRegistry
     private const string OwnerName = "owner.json";
     private const string ResumableName = "resumable";
 
-    public override JobRegistration Create(string purpose)
+    public override JobRegistration Create(string purpose, Ulid? given)
     {
-        var id = Ulid.Create(time);
+        var id = given ?? Ulid.Create(time);
         var directory = Path.Combine(jobs, id.ToString());
         var unfinished = Path.Combine(jobs, UnfinishedPrefix + id);
         FileStream? @lock = null;

@@ -5,7 +5,9 @@ internal abstract class JobRegistry
 {
     /// <summary>Registers a job.</summary>
     /// <param name="purpose">What it is for, for people.</param>
-    public abstract JobRegistration Create(string purpose);
+    /// <param name="given">Its id, when it has one.</param>
+    /// <exception cref="SnapshotException">It has the id of one that has not ended (<see cref="ErrorCode.Locked"/>).</exception>
+    public abstract JobRegistration Create(string purpose, Ulid? given = null);
 
     /// <summary>Takes over a job whose process died.</summary>
     /// <exception cref="SnapshotException">There is none (<see cref="ErrorCode.NotFound"/>), or its process lives (<see cref="ErrorCode.Locked"/>).</exception>

@@ -17,16 +17,20 @@ internal sealed class LeasedJobs(PostgresCatalog catalog, string jobs, TimeProvi
 
     private static readonly long LengthMilliseconds = (long)Length.TotalMilliseconds;
 
-    public override JobRegistration Create(string purpose)
+    public override JobRegistration Create(string purpose, Ulid? given)
     {
-        var id = Ulid.Create(time);
+        var id = given ?? Ulid.Create(time);
         var started = time.GetTimestamp();
-        catalog.Write(
-            () => catalog.Execute(
-                $"INSERT INTO job (id, owner, epoch, expires_at, resumable) VALUES (@0, @1, 1, {PostgresCatalog.Now} + @2, FALSE)",
+        // Whoever gave the id waits for that job: when this process dies another goes on with it, however early that was.
+        var epoch = (long?)catalog.Write(
+            () => catalog.Scalar(
+                $"""
+                INSERT INTO job (id, owner, epoch, expires_at, resumable) VALUES (@0, @1, 1, {PostgresCatalog.Now} + @2, {(given is null ? "FALSE" : "TRUE")})
+                ON CONFLICT (id) DO NOTHING RETURNING epoch
+                """,
                 id.ToString(), Owner(purpose), LengthMilliseconds),
             isDurable: true);
-        return Hold(id, 1, started);
+        return epoch is { } granted ? Hold(id, granted, started) : throw Running(id, List().FirstOrDefault(job => job.Id == id)?.Owner);
     }
 
     public override JobRegistration Resume(Ulid id, string purpose)
