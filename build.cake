@@ -16,7 +16,7 @@ var needs = new Dictionary<string, string>
     ["qemu-system-aarch64"] = "qemu-system-arm", ["gdb-multiarch"] = "gdb-multiarch", ["asn1c"] = "asn1c",
     ["xz"] = "xz-utils", ["libxxhash.so.0"] = "libxxhash0", ["libsqlite3.so.0"] = "libsqlite3-0", ["libzstd.so.1"] = "libzstd1", ["liblz4.so.1"] = "liblz4-1",
     ["postgres"] = "postgresql", ["crash"] = "crash", ["makedumpfile"] = "makedumpfile", ["gdb"] = "gdb", ["liblzo2.so.2"] = "liblzo2-2",
-    ["libsnappy.so.1"] = "libsnappy1v5",
+    ["libsnappy.so.1"] = "libsnappy1v5", ["kubectl"] = "kubernetes-client",
     // Links the executable: it brings gcc and the C library's start files.
     ["g++"] = "g++",
 };
