@@ -39,7 +39,7 @@ public sealed class Containers_of_the_manifests(PostgresServer server) : IClassF
         try
         {
             var listening = await second.StandardOutput.ReadLineAsync(Cancellation);
-            Assert.True(listening is not null, await second.StandardError.ReadToEndAsync(Cancellation));
+            if (listening is null) Assert.Fail(await second.StandardError.ReadToEndAsync(Cancellation));
             // Until the worker is known by its name.
             while (!(await RunAsync(pod, main, "cutpoint", "node", "ls")).Contains("node-1", StringComparison.Ordinal)) await Task.Delay(TimeSpan.FromMilliseconds(50), Cancellation);
 
