@@ -133,6 +133,31 @@ public sealed class Cluster_on_one_database(PostgresServer server) : BadDays.Bad
     }
 
     [Fact]
+    public async Task Coordinators_that_are_killed_at_random_moments_leave_whole_checkpoints_to_others()
+    {
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        await Task.WhenAll(StartWorkerAsync("one"), StartWorkerAsync("two"));
+        var coordinators = await Task.WhenAll(Enumerable.Range(0, 3).Select(number => StartCoordinatorAsync($"c{number}", "--jobs", "1")));
+        var takes = Enumerable.Range(0, 3).Select(number => StartTake("one", "two", $"{number}")).ToList();
+        foreach (var take in takes) Assert.True(await take.ReachAsync("Preflight", Cancellation));
+        await Task.WhenAll(coordinators.Select(async coordinator =>
+        {
+            await Task.Delay(random.Next(1000), Cancellation);
+            coordinator.Signal(SigKill);
+        }));
+
+        await StartCoordinatorAsync("c3");
+
+        foreach (var take in takes) await IsTakenAsync(take);
+        var listed = await Cutpoint.QueryAsync(Cancellation, "list");
+        Assert.True(listed["checkpoints"]!.AsArray().Count == 3, $"seed {seed}: {listed}");
+        Assert.Empty(listed["jobs"]!.AsArray());
+        Assert.Equal(0, (await RunAsync("verify")).ExitCode);
+        foreach (var take in takes) await take.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Workers_that_are_killed_at_random_moments_end_the_job_or_come_too_late_to_and_leave_nothing_half()
     {
         var seed = Environment.TickCount;

@@ -32,16 +32,19 @@ internal sealed class Catalog(CatalogConnection connection) : IDisposable
     {
         if (FindRow(identity) is not { IsDamaged: false } found) return (SectionRef?)null;
         if (_pinned.Contains((job, found.Pack))) return found.Section;
-        return connection.Write(
+        var pinned = connection.Write(
             () =>
             {
                 // Asked again under the write lock: a collection may have taken the pack in between.
-                if (FindRow(identity) is not { IsDamaged: false } row) return (SectionRef?)null;
-                connection.Execute("INSERT INTO pin (job, pack) VALUES (@0, @1) ON CONFLICT DO NOTHING", job.ToString(), row.Pack);
-                _pinned.Add((job, row.Pack));
-                return row.Section;
+                var row = FindRow(identity);
+                if (row is { IsDamaged: false }) connection.Execute("INSERT INTO pin (job, pack) VALUES (@0, @1) ON CONFLICT DO NOTHING", job.ToString(), row.Value.Pack);
+                return row;
             },
             isDurable: false);
+        if (pinned is not { IsDamaged: false } kept) return null;
+        // Known only now that it is written.
+        _pinned.Add((job, kept.Pack));
+        return kept.Section;
     });
 
     /// <summary>Says of sections whether they can be trusted: on damaged ones nothing new is built.</summary>
