@@ -15,6 +15,9 @@ internal sealed class PackRecovery(Ulid repository)
 
     private readonly byte[] _window = new byte[WindowLength];
 
+    /// <summary>Takes one value after the other: the first touch of fresh memory for each would cost more than to read and check it.</summary>
+    private readonly byte[] _value = new byte[PackFile.SectionBufferLength];
+
     /// <summary>Reads a pack.</summary>
     /// <returns>Null when it belongs to another repository.</returns>
     /// <param name="file">The pack.</param>
@@ -89,12 +92,12 @@ internal sealed class PackRecovery(Ulid repository)
         return new RecoveredPack(file.Id, length, good, isFinished && good == length && damages.Count == 0, entries, damages);
     }
 
-    private static PackEntry ReadEntry(PackFile file, long offset, long length)
+    private PackEntry ReadEntry(PackFile file, long offset, long length)
     {
         var header = file.ReadHeader(offset, length)!.Value;
         if (header.Tag == PackFormat.SectionTag && header.TotalLength > SectionHead.MaxSectionLength)
             throw PackFormat.Damaged(offset, $"a section of {header.TotalLength} octets");
-        var value = file.ReadValue(offset, header.TotalLength);
+        var value = header.TotalLength <= _value.Length ? file.ReadValue(offset, _value.AsSpan(0, (int)header.TotalLength)) : file.ReadValue(offset, header.TotalLength);
         var tag = PackFormat.TagOf(value, offset);
         if (tag != PackFormat.SectionTag)
         {
@@ -123,7 +126,7 @@ internal sealed class PackRecovery(Ulid repository)
         return length;
     }
 
-    private static bool Holds(PackFile file, long offset, long length)
+    private bool Holds(PackFile file, long offset, long length)
     {
         try
         {
