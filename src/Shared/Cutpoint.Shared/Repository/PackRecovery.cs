@@ -15,8 +15,8 @@ internal sealed class PackRecovery(Ulid repository)
 
     private readonly byte[] _window = new byte[WindowLength];
 
-    /// <summary>Takes one value after the other: the first touch of fresh memory for each would cost more than to read and check it.</summary>
-    private readonly byte[] _value = new byte[PackFile.SectionBufferLength];
+    /// <summary>Takes one value after the other, and is as long as the longest so far: the first touch of fresh memory for each would cost more than to read and check it.</summary>
+    private byte[] _value = [];
 
     /// <summary>Reads a pack.</summary>
     /// <returns>Null when it belongs to another repository.</returns>
@@ -97,7 +97,9 @@ internal sealed class PackRecovery(Ulid repository)
         var header = file.ReadHeader(offset, length)!.Value;
         if (header.Tag == PackFormat.SectionTag && header.TotalLength > SectionHead.MaxSectionLength)
             throw PackFormat.Damaged(offset, $"a section of {header.TotalLength} octets");
-        var value = header.TotalLength <= _value.Length ? file.ReadValue(offset, _value.AsSpan(0, (int)header.TotalLength)) : file.ReadValue(offset, header.TotalLength);
+        // The header was checked: the pack has that many octets.
+        if (header.TotalLength > _value.Length) _value = GC.AllocateUninitializedArray<byte>((int)header.TotalLength);
+        var value = file.ReadValue(offset, _value.AsSpan(0, (int)header.TotalLength));
         var tag = PackFormat.TagOf(value, offset);
         if (tag != PackFormat.SectionTag)
         {
