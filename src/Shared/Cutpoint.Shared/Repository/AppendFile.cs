@@ -8,7 +8,7 @@ namespace Cutpoint.Repository;
 /// is hardly read again soon, to copy it into the cache costs more than to compress it, and the cache would take its memory from the guests of this host.
 /// <code>
 /// Append ─▶ buffer ─ full ─▶ waiting ─▶ thread ─▶ file
-///             └── the end that fills no block is padded, written and cut off again by a flush
+///             └── the end that fills no block is written through the cache by a flush
 /// </code>
 /// One caller at a time, which waits when the disk is slower than it is. What the thread fails of is thrown by the next call.
 /// </summary>
@@ -50,11 +50,12 @@ internal sealed class AppendFile : IDisposable
                 if (read == 0) throw new EndOfStreamException($"{file.Name} was cut short while it was opened");
                 _used += read;
             }
-            _isDirect = PosixFile.TryBypassCache(file.SafeFileHandle);
+            _isDirect = PosixFile.TryBypassCache(file.SafeFileHandle, isBypassed: true);
         }
         catch
         {
             _buffer.Dispose();
+            file.Dispose();
             throw;
         }
         _thread = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -66,7 +67,7 @@ internal sealed class AppendFile : IDisposable
     /// <summary>Octets of the file with those that are still in a buffer.</summary>
     public long Length => _start + _used;
 
-    /// <summary>Appends octets; they are in the file after a later <see cref="WriteAsync"/>.</summary>
+    /// <summary>Appends octets; they are in the file after a later <see cref="WriteAsync"/>. A process that dies before it loses at most what four buffers hold.</summary>
     /// <exception cref="SnapshotException">An earlier write failed.</exception>
     public void Append(ReadOnlySpan<byte> octets)
     {
@@ -96,7 +97,6 @@ internal sealed class AppendFile : IDisposable
     /// <exception cref="SnapshotException">This or an earlier write failed.</exception>
     public Task WriteAsync(bool isDurable)
     {
-        ThrowFault();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _work.Add(() =>
         {
@@ -149,16 +149,17 @@ internal sealed class AppendFile : IDisposable
 
     private void WriteEnd()
     {
-        if (_used == 0) return;
-        var padded = _isDirect ? (_used + BlockLength - 1) / BlockLength * BlockLength : _used;
-        _buffer.Span[_used..padded].Clear();
-        Write(_buffer.Span[..padded], _start);
-        if (padded > _used) RandomAccess.SetLength(_file.SafeFileHandle, Length);
-        // The block that is not full yet is written once more, with what comes next.
         var whole = _used / BlockLength * BlockLength;
+        if (whole > 0) Write(_buffer.Span[..whole], _start);
         _buffer.Span[whole.._used].CopyTo(_buffer.Span);
         _start += whole;
         _used -= whole;
+        if (_used == 0) return;
+        // What fills no block cannot pass the cache by. To pad it would leave a file that is too long where the process dies before it is cut. It stays in the
+        // buffer and is written once more, with what comes next.
+        if (_isDirect) PosixFile.TryBypassCache(_file.SafeFileHandle, isBypassed: false);
+        Write(_buffer.Span[.._used], _start);
+        if (_isDirect) PosixFile.TryBypassCache(_file.SafeFileHandle, isBypassed: true);
     }
 
     private void Write(ReadOnlySpan<byte> octets, long offset)

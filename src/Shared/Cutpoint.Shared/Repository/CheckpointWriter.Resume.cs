@@ -3,7 +3,7 @@ namespace Cutpoint.Repository;
 // What lets another process go on: where the pages of sections are is written behind them, and read back before the first page.
 public sealed partial class CheckpointWriter
 {
-    /// <summary>Octets of pages after which it is written where they are; a process that dies loses no more than these.</summary>
+    /// <summary>Octets of pages after which it is written where they are; a process that dies loses no more than these and what the pack's buffers hold.</summary>
     private const long PlacementInterval = 16 << 20;
 
     /// <summary>Chunks of zero pages only have no octets, but have to be placed too.</summary>

@@ -71,9 +71,10 @@ internal static partial class PosixFile
     public static void StartWritingBack(SafeFileHandle handle, long offset, long length) =>
         _ = sync_file_range(handle, offset, length, StartWriteback);
 
-    /// <summary>Lets reads and writes of a file pass the page cache by; they have to fit blocks from then on.</summary>
+    /// <summary>Lets reads and writes of a file pass the page cache by, or not any more. While they do they have to fit blocks.</summary>
     /// <returns>False where the file system knows no such thing.</returns>
-    public static bool TryBypassCache(SafeFileHandle handle) => fcntl(handle, GetFlags, 0) is >= 0 and var flags && fcntl(handle, SetFlags, flags | Direct) == 0;
+    public static bool TryBypassCache(SafeFileHandle handle, bool isBypassed) =>
+        fcntl(handle, GetFlags, 0) is >= 0 and var flags && fcntl(handle, SetFlags, isBypassed ? flags | Direct : flags & ~Direct) == 0;
 
     /// <summary>True when the file system and the modes let this process write into a directory.</summary>
     public static bool IsWritable(string path) => access(path, WriteAccess) == 0;
