@@ -5,14 +5,14 @@ using Cutpoint.Repository;
 
 namespace Cutpoint.Cli.Commands;
 
-/// <summary>Adds and removes what opens an encrypted repository.</summary>
+/// <summary>Adds, replaces and removes what opens an encrypted repository.</summary>
 internal static class KeyCommand
 {
     public static Command Create() => new Verb(
-        "key", "Add, remove and list the keys of an encrypted repository",
-        "cutpoint key ls\ncutpoint key add spare --key-file old --new-key-file new\ncutpoint key remove first --key-file new")
+        "key", "Add, replace, remove and list the keys of an encrypted repository",
+        "cutpoint key ls\ncutpoint key add spare --key-file old --new-key-file new\ncutpoint key rotate --key-file old --new-key-file new\ncutpoint key remove first --key-file new")
     {
-        CreateList(), CreateAdd(), CreateRemove(),
+        CreateList(), CreateAdd(), CreateRotate(), CreateRemove(),
     };
 
     private static Verb CreateList()
@@ -36,18 +36,29 @@ internal static class KeyCommand
     private static Verb CreateAdd()
     {
         var name = Setting.Argument("NAME", "What the new key is called", Value.Text);
-        var file = Setting.Create<string?>("key-add", "new-key-file", "The new key: a file, made when it is not there", Value.Text, "FILE");
-        var passphraseFile = Setting.Create<string?>("key-add", "new-passphrase-file", "The new key: a file with a passphrase", Value.Text, "FILE");
-        var keyCommand = Setting.Create<string?>("key-add", "new-key-command", "The new key: a command that prints a passphrase", Value.Text, "COMMAND");
-        var command = new Verb("add", "Let another key open the repository", "cutpoint key add spare --key-file old --new-key-file new") { name, file, passphraseFile, keyCommand };
+        var key = new NewKeyOptions("key-add");
+        var command = new Verb("add", "Let another key open the repository", "cutpoint key add spare --key-file old --new-key-file new") { name, key.File, key.PassphraseFile, key.Command };
         command.SetAction(parsed =>
         {
-            var key = KeyOptions.Read(parsed, file, passphraseFile, keyCommand) ?? throw new SnapshotException(
-                ErrorCode.Usage, "no new key was given", "give --new-key-file, --new-passphrase-file or --new-key-command") { IsPreflight = true };
             var location = RepositoryAccess.Location(parsed);
-            if (parsed.GetValue(file) is { } path && key.Kind == KeyKind.File && !File.Exists(path)) RepositoryKey.CreateFile(path);
-            DirectoryRepository.AddKey(location, parsed.GetValue(name)!, key, TimeProvider.System);
+            DirectoryRepository.AddKey(location, parsed.GetValue(name)!, key.Read(parsed), TimeProvider.System);
             Tell(parsed, location, $"key '{parsed.GetValue(name)}' opens {location}");
+        });
+        return command;
+    }
+
+    private static Verb CreateRotate()
+    {
+        var key = new NewKeyOptions("key-rotate");
+        var command = new Verb(
+            "rotate", "Put a new key into the place of the one that opens the repository, in one step",
+            "cutpoint key rotate --key-file old --new-key-file new") { key.File, key.PassphraseFile, key.Command };
+        command.SetAction(parsed =>
+        {
+            var location = RepositoryAccess.Location(parsed);
+            var fresh = key.Read(parsed);
+            var name = DirectoryRepository.RotateKey(location, fresh, TimeProvider.System);
+            Tell(parsed, location, $"key '{name}' of {location} is {fresh.Name} now; {location.Key!.Name} opens nothing but copies that were made of the repository's file before");
         });
         return command;
     }
@@ -79,6 +90,22 @@ internal static class KeyCommand
     }
 
     private static string Text(KeyKind kind) => kind == KeyKind.File ? "key file" : "passphrase";
+}
+
+/// <summary>The three ways to give a new key.</summary>
+/// <param name="section">The verb's section in the configuration file.</param>
+internal sealed class NewKeyOptions(string section)
+{
+    public Option<string?> File { get; } = Setting.Create<string?>(section, "new-key-file", "The new key: a file, made when it is not there", Value.Text, "FILE");
+
+    public Option<string?> PassphraseFile { get; } = Setting.Create<string?>(section, "new-passphrase-file", "The new key: a file with a passphrase", Value.Text, "FILE");
+
+    public Option<string?> Command { get; } = Setting.Create<string?>(section, "new-key-command", "The new key: a command that prints a passphrase", Value.Text, "COMMAND");
+
+    /// <summary>The new key; its file is made, when it is not there, once the repository has been opened by the old one.</summary>
+    /// <exception cref="SnapshotException">None was given, or several (<see cref="ErrorCode.Usage"/>).</exception>
+    public RepositoryKey Read(ParseResult parsed) => KeyOptions.Read(parsed, File, PassphraseFile, Command, RepositoryKey.FromNewFile) ?? throw new SnapshotException(
+        ErrorCode.Usage, "no new key was given", "give --new-key-file, --new-passphrase-file or --new-key-command") { IsPreflight = true };
 }
 
 /// <summary>What the verbs of keys print.</summary>

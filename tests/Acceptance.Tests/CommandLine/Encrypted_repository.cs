@@ -84,6 +84,31 @@ public sealed class Encrypted_repository : IDisposable
         Assert.Equal(2, (await RunAsync(["list", .. Key, "--passphrase-file", _directory.File("words")])).ExitCode);
     }
 
+    [Fact]
+    public async Task A_key_is_rotated_in_one_step_and_only_the_new_one_opens()
+    {
+        Assert.Equal(0, (await RunAsync(["init", "--encrypt", .. Key])).ExitCode);
+        var taken = await QueryAsync("take", Guest);
+        await File.WriteAllTextAsync(_directory.File("wrong"), new string('x', 40));
+        string[] toNew = ["key", "rotate", "--new-key-file", _directory.File("new")];
+        AssertRefused(await RunAsync(toNew), "encrypted and no key was given");
+        AssertRefused(await RunAsync([.. toNew, "--key-file", _directory.File("wrong")]), "is not opened by the key file");
+        Assert.Equal(2, (await RunAsync(["key", "rotate", .. Key])).ExitCode);
+        Assert.Equal(2, (await RunAsync(["key", "rotate", .. Key, "--new-key-file", _directory.File("key")])).ExitCode);
+        Assert.False(File.Exists(_directory.File("new")));
+
+        var rotated = await RunAsync([.. toNew, .. Key]);
+        Assert.Equal(0, rotated.ExitCode);
+        Assert.Contains("key 'first'", rotated.Output, StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_directory.File("new")));
+        AssertRefused(await RunAsync(["list", .. Key]), "is not opened by the key file");
+        var again = await RunAsync(["key", "rotate", "--json", "--key-file", _directory.File("new"), "--new-key-command", "echo correct horse"]);
+        var key = Assert.Single(JsonNode.Parse(again.Output)!["keys"]!.AsArray())!;
+        Assert.Equal(("first", "passphrase"), ((string?)key["name"], (string?)key["kind"]));
+        var listed = await RunAsync(["list", "--json", "--key-command", "echo correct horse"]);
+        Assert.Equal((string?)taken["id"], (string?)Assert.Single(JsonNode.Parse(listed.Output)!["checkpoints"]!.AsArray())!["id"]);
+    }
+
     [Theory]
     [InlineData("init", "--encrypt")]
     [InlineData("init", "--key-file", "/nonexistent/key")]

@@ -84,6 +84,50 @@ public class RepositoryKeyTests
     }
 
     [Fact]
+    public async Task A_key_is_replaced_in_one_step_under_every_name_it_has_and_the_others_stay()
+    {
+        await using var repository = await TestRepository.CreateAsync(isEncrypted: true);
+        using var directory = new TemporaryDirectory();
+        using var model = new GuestModel(3, Ram).Fill(50);
+        var taken = await model.TakeAsync(repository.Open);
+        var (spare, fresh) = (RepositoryKey.FromNewFile(directory.File("spare")), RepositoryKey.FromNewFile(directory.File("fresh")));
+        DirectoryRepository.AddKey(repository.Location, "spare", spare, TimeProvider.System);
+        DirectoryRepository.AddKey(repository.Location, "again", repository.Key!, TimeProvider.System);
+        // The old key is not replaced by itself, nor by one that cannot be read.
+        Assert.Equal(ErrorCode.Usage, Assert.Throws<SnapshotException>(() => DirectoryRepository.RotateKey(repository.Location, repository.Key!, TimeProvider.System)).Code);
+        Assert.Throws<SnapshotException>(() => DirectoryRepository.RotateKey(repository.Location, RepositoryKey.FromCommand("exit 3"), TimeProvider.System));
+        await OpenAsync(repository.Key!);
+
+        Assert.Equal(DirectoryRepository.FirstKeyName, DirectoryRepository.RotateKey(repository.Location, fresh, TimeProvider.System));
+        Assert.Equal([DirectoryRepository.FirstKeyName, "spare"], DirectoryRepository.ListKeys(repository.Location).Select(key => key.Name));
+        await OpenAsync(fresh);
+        await OpenAsync(spare);
+        Assert.Equal(ErrorCode.NotAuthorised, (await Assert.ThrowsAsync<SnapshotException>(() => OpenAsync(repository.Key!))).Code);
+        // Who has it open goes on.
+        await repository.AssertHoldsAsync(taken, model);
+
+        async Task OpenAsync(RepositoryKey key) => await (await DirectoryRepository.OpenAsync(repository.Location with { Key = key }, TimeProvider.System, default)).DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_rotation_that_cannot_write_leaves_the_old_key_and_one_that_died_while_writing_too()
+    {
+        await using var repository = await TestRepository.CreateAsync(isEncrypted: true);
+        using var directory = new TemporaryDirectory();
+        var fresh = RepositoryKey.FromNewFile(directory.File("fresh"));
+        var path = Path.Combine(repository.Location.Directory, "repository");
+        // Where a new file is written before it takes the place of the old one.
+        Directory.CreateDirectory(path + ".new");
+        Assert.Throws<SnapshotException>(() => DirectoryRepository.RotateKey(repository.Location, fresh, TimeProvider.System));
+        Directory.Delete(path + ".new");
+        await repository.ReopenAsync();
+        await File.WriteAllTextAsync(path + ".new", "cutpoint repository 2\nid ");
+        await repository.ReopenAsync();
+        DirectoryRepository.RotateKey(repository.Location, fresh, TimeProvider.System);
+        await (await DirectoryRepository.OpenAsync(repository.Location with { Key = fresh }, TimeProvider.System, default)).DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_file_somebody_without_the_key_has_changed_is_refused_though_its_checksum_holds()
     {
         await using var repository = await TestRepository.CreateAsync(isEncrypted: true);

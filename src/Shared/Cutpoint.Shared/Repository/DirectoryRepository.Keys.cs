@@ -23,7 +23,7 @@ public sealed partial class DirectoryRepository
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(key);
-        ChangeKeys(location, time, (file, dataKey) => file.Keys.Any(slot => slot.Name == name)
+        ChangeKeys(location, time, (file, dataKey, _) => file.Keys.Any(slot => slot.Name == name)
             ? throw new SnapshotException(ErrorCode.Usage, $"there is a key '{name}' already", "give another name") { IsPreflight = true }
             : [.. file.Keys, KeySlot.Create(file.RepositoryId, name, key, dataKey)]);
     }
@@ -36,7 +36,7 @@ public sealed partial class DirectoryRepository
     public static void RemoveKey(RepositoryLocation location, string name, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(name);
-        ChangeKeys(location, time, (file, _) =>
+        ChangeKeys(location, time, (file, _, _) =>
         {
             List<KeySlot> left = [.. file.Keys.Where(slot => slot.Name != name)];
             if (left.Count == file.Keys.Count)
@@ -47,7 +47,33 @@ public sealed partial class DirectoryRepository
         });
     }
 
-    private static void ChangeKeys(RepositoryLocation location, TimeProvider time, Func<RepositoryFile, DataKey, IReadOnlyList<KeySlot>> change)
+    /// <summary>
+    /// Puts another secret into the place of the one that opens an encrypted repository, under its name: at every moment one of the two opens it. Nothing is encrypted again, so whoever
+    /// has copied its file or its data key before can read it still.
+    /// </summary>
+    /// <param name="location">The repository, with the key that is replaced.</param>
+    /// <param name="key">The new key.</param>
+    /// <param name="time">The clock.</param>
+    /// <returns>What the key is called.</returns>
+    /// <exception cref="SnapshotException">The repository does not open, is not encrypted, or the new key is the old one.</exception>
+    public static string RotateKey(RepositoryLocation location, RepositoryKey key, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var name = "";
+        ChangeKeys(location, time, (file, dataKey, secret) =>
+        {
+            // The secret may have been added under several names; none of them is to open the repository any more.
+            List<KeySlot> old = [.. file.Keys.Where(slot => slot.Kind == location.Key!.Kind && slot.Open(file.RepositoryId, secret) is not null)];
+            name = old[0].Name;
+            var fresh = KeySlot.Create(file.RepositoryId, name, key, dataKey);
+            return fresh.Kind == old[0].Kind && fresh.Open(file.RepositoryId, secret) is not null
+                ? throw new SnapshotException(ErrorCode.Usage, $"{key.Name} is the key '{name}' already", "give a new one") { IsPreflight = true }
+                : [.. file.Keys.Where(slot => slot == old[0] || !old.Contains(slot)).Select(slot => slot == old[0] ? fresh : slot)];
+        });
+        return name;
+    }
+
+    private static void ChangeKeys(RepositoryLocation location, TimeProvider time, Func<RepositoryFile, DataKey, byte[], IReadOnlyList<KeySlot>> change)
     {
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
@@ -59,10 +85,10 @@ public sealed partial class DirectoryRepository
         }
         using var alone = RepositoryLock.Take(paths.KeyLock, "key", "keys are being changed", time);
         var file = RepositoryFile.Read(location.Directory);
-        var dataKey = file.Unlock(location)!;
+        var dataKey = file.Unlock(location, out var secret)!;
         try
         {
-            PosixFile.WriteAtomically(paths.File, file.With(change(file, dataKey)).Write(dataKey));
+            PosixFile.WriteAtomically(paths.File, file.With(change(file, dataKey, secret)).Write(dataKey));
         }
         catch (Exception error) when (StorageError.IsStorage(error))
         {

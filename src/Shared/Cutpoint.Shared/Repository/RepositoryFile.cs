@@ -59,8 +59,12 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
     /// <summary>The data key of an encrypted repository, null for another one.</summary>
     /// <exception cref="SnapshotException">The key is missing, wrong, or of no use here (<see cref="ErrorCode.NotAuthorised"/>), or somebody without it has changed the file
     /// (<see cref="ErrorCode.VerificationFailed"/>).</exception>
-    public DataKey? Unlock(RepositoryLocation location)
+    public DataKey? Unlock(RepositoryLocation location) => Unlock(location, out _);
+
+    /// <summary>The same, with the secret that opens it: what gives it may ask a person, and is asked once.</summary>
+    public DataKey? Unlock(RepositoryLocation location, out byte[] secret)
     {
+        secret = [];
         if (!IsSealed)
         {
             // Whoever has a key counts on encryption: a repository that was put in the place of theirs must not get their guests in the clear.
@@ -68,7 +72,7 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
         }
         if (location.Key is not { } key)
             throw Refused($"the repository {location} is encrypted and no key was given", "give --key-file, --passphrase-file or --key-command");
-        var secret = key.Read();
+        secret = key.Read();
         foreach (var slot in Keys.Where(slot => slot.Kind == key.Kind))
         {
             if (slot.Open(RepositoryId, secret) is not { } dataKey) continue;

@@ -34,6 +34,14 @@ public sealed class RepositoryKey
     /// <param name="path">The file; at least <see cref="MinFileLength"/> octets.</param>
     public static RepositoryKey FromFile(string path) => new(KeyKind.File, $"the key file {path}", () => CheckFile(ReadFile(path), path));
 
+    /// <summary>A file of random octets that is made when it is not there and is needed.</summary>
+    /// <param name="path">The file; at least <see cref="MinFileLength"/> octets.</param>
+    public static RepositoryKey FromNewFile(string path) => new(KeyKind.File, $"the key file {path}", () =>
+    {
+        if (!File.Exists(path)) CreateFile(path);
+        return CheckFile(ReadFile(path), path);
+    });
+
     /// <summary>A file with a passphrase. A line's end behind it is not part of it.</summary>
     public static RepositoryKey FromPassphraseFile(string path) => new(KeyKind.Passphrase, $"the passphrase in {path}", () => TrimLine(ReadFile(path), path));
 
