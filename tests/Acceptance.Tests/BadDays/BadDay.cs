@@ -8,7 +8,8 @@ public abstract class BadDay : IDisposable
 {
     private readonly CancellationTokenSource _cancellation;
 
-    protected BadDay(int minutes = 2)
+    /// <param name="minutes">After which a test that hangs is ended; no test is meant to need them.</param>
+    protected BadDay(int minutes = 5)
     {
         _cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(minutes));
         Cutpoint = new CutpointProgram(Directory.File("repository"), Directory.File("state"));

@@ -52,7 +52,7 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
     [Fact]
     public async Task Loses_nothing_when_its_worker_or_the_coordinator_is_killed_after_the_disks_were_frozen()
     {
-        await using (var take = await DrainingAsync())
+        await using (var take = await DrainingAsync("zstd:19"))
         {
             _worker.Signal(SigKill);
             IsOneClearError(await take.EndAsync(Cancellation), 11, _worker.Address);
@@ -63,7 +63,8 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
         // Nobody has told the new one yet what became of the job.
         Assert.Equal(2, await NumberedDisk.DepthAsync(_guest, Cancellation));
 
-        await using (var take = await DrainingAsync())
+        // What is left of it is compressed once more by the resume.
+        await using (var take = await DrainingAsync("zstd:15"))
         {
             take.Signal(SigKill);
             await take.EndAsync(Cancellation);
@@ -83,9 +84,13 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
 
     private Task<NodeProcess> StartWorkerAsync() => NodeProcess.StartWorkerAsync(Directory.File("worker"), SecretFile, Cancellation);
 
-    private async Task<RunningTake> DrainingAsync()
+    /// <summary>
+    /// A take that has all of the guest's memory in its cut buffer and has yet to compress it, which takes a good codec long: the cut is behind it and the end is far.
+    /// </summary>
+    private async Task<RunningTake> DrainingAsync(string codec)
     {
-        var take = RunningTake.Start(Cutpoint, _worker.Guest(_guest.Uri), "--secret-file", SecretFile, "--codec", "zstd:9");
+        var take = RunningTake.Start(
+            Cutpoint, _worker.Guest(_guest.Uri), "--secret-file", SecretFile, "--strategy", "stop", "--freeze-limit", "60s", "--codec", codec);
         Assert.True(await take.ReachAsync("Draining", Cancellation));
         return take;
     }

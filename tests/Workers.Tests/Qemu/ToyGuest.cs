@@ -10,7 +10,7 @@ namespace Cutpoint.Workers.Tests.Qemu;
 /// <summary>A real QEMU with the toy guest, in a directory of its own; both are gone after disposal.</summary>
 internal sealed partial class ToyGuest : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly Process _process;
 

@@ -62,6 +62,8 @@ internal sealed class VictimWorker : IAsyncDisposable
         Console.WriteLine("ready");
         await Task.Delay(Timeout.Infinite, session.Lost).ContinueWith(_ => { }, TaskScheduler.Default);
         Console.WriteLine(session.Loss!.Message);
+        // Whoever signals it must find it, however late.
+        await Task.Delay(Timeout.Infinite);
         return 0;
     }
 
