@@ -1,3 +1,5 @@
+using Cutpoint.Repository;
+
 namespace Cutpoint.Durability;
 
 /// <summary>
@@ -5,11 +7,10 @@ namespace Cutpoint.Durability;
 /// makes a write safe is its epoch (<see cref="Writer.Holding"/>). Safe for concurrent use.
 /// </summary>
 /// <param name="database">The database; not owned.</param>
-/// <param name="length">How long a lease lasts without renewal. Must exceed <see cref="Padding"/>.</param>
+/// <param name="length">How long a lease lasts without renewal. Must exceed <see cref="LeaseTerm.Padding"/>.</param>
 public sealed class Leases(Database database, TimeSpan length)
 {
-    /// <summary>How much shorter than the lease its holder trusts in it: time for what it has just begun to come to its end.</summary>
-    public static readonly TimeSpan Padding = TimeSpan.FromSeconds(1);
+    private readonly LeaseTerm _term = new(length, database.Time);
 
     /// <summary>Takes a lease that nobody has.</summary>
     /// <param name="name">What is leased.</param>
@@ -47,7 +48,7 @@ public sealed class Leases(Database database, TimeSpan length)
     public bool IsTrusted(Lease lease)
     {
         ArgumentNullException.ThrowIfNull(lease);
-        return database.Time.GetTimestamp() < lease.TrustedUntil;
+        return _term.IsBefore(lease.TrustedUntil);
     }
 
     /// <summary>Takes a lease as part of a transaction; its epoch, or null when another has it.</summary>
@@ -69,5 +70,5 @@ public sealed class Leases(Database database, TimeSpan length)
         "UPDATE lease SET expires_at = 0 WHERE name = @name AND epoch = @epoch", cancellation, ("name", lease.Name), ("epoch", lease.Epoch)).ConfigureAwait(false) == 1;
 
     /// <summary>The window of trust of a grant that was asked for at a reading of the process's monotonic clock.</summary>
-    internal long TrustedFrom(long started) => started + (long)((length - Padding).TotalSeconds * database.Time.TimestampFrequency);
+    internal long TrustedFrom(long started) => _term.TrustedFrom(started);
 }

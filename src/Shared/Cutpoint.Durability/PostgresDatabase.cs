@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Cutpoint.Repository;
 using Npgsql;
 
 namespace Cutpoint.Durability;
@@ -9,6 +10,7 @@ namespace Cutpoint.Durability;
 /// </summary>
 public sealed class PostgresDatabase : Database
 {
+    private const string Schema = "cutpoint";
     private const string Channel = "cutpoint_mailbox";
     private const int KeepAliveSeconds = 30;
     private const int ConnectSeconds = 5;
@@ -47,9 +49,9 @@ public sealed class PostgresDatabase : Database
         ArgumentNullException.ThrowIfNull(time);
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
         {
-            SearchPath = "cutpoint", KeepAlive = KeepAliveSeconds, Timeout = ConnectSeconds, CommandTimeout = CommandSeconds, Options = Options, Enlist = false,
+            SearchPath = Schema, KeepAlive = KeepAliveSeconds, Timeout = ConnectSeconds, CommandTimeout = CommandSeconds, Options = Options, Enlist = false,
         };
-        var database = new PostgresDatabase($"database '{settings.Database}' on {settings.Host}", Source(settings), time);
+        var database = new PostgresDatabase(PostgresServerAccess.NameOf(settings), PostgresServerAccess.Connect(settings), time);
         try
         {
             await database.MigrateAsync(cancellation).ConfigureAwait(false);
@@ -115,22 +117,7 @@ public sealed class PostgresDatabase : Database
 
     private protected override ValueTask CloseAsync(DbConnection connection) => connection.DisposeAsync();
 
-    private protected override SnapshotException Translate(DbException error) => error switch
-    {
-        PostgresException { SqlState: PostgresErrorCodes.DiskFull } =>
-            new SnapshotException(ErrorCode.NoSpace, $"{Name} has no space left", "free space on its server", error),
-        PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or
-            PostgresErrorCodes.InsufficientPrivilege } refused =>
-            new SnapshotException(ErrorCode.NotAuthorised, $"{Name}: {refused.MessageText}", "check user, password and rights", error),
-        PostgresException refused => new SnapshotException(
-            ErrorCode.Failed, $"{Name}: {refused.MessageText} ({refused.SqlState})", "look into the server's log", error) { IsTransient = error.IsTransient },
-        _ => new SnapshotException(
-            ErrorCode.Failed, $"{Name} cannot be reached: {error.Message}", "check that the server runs and the address is right", error) { IsTransient = true },
-    };
-
-    /// <summary>What the tables need and no more: the whole of Npgsql would make the program larger and its compilation ahead of time warn.</summary>
-    private static NpgsqlDataSource Source(NpgsqlConnectionStringBuilder settings) =>
-        new NpgsqlSlimDataSourceBuilder(settings.ConnectionString).EnableTransportSecurity().Build();
+    private protected override SnapshotException Translate(DbException error) => PostgresServerAccess.Explain((NpgsqlException)error, Name, Schema);
 
     private async Task ListenAsync(CancellationToken cancellation)
     {

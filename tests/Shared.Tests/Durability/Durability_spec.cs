@@ -1,4 +1,5 @@
 using Cutpoint.Durability;
+using Cutpoint.Repository;
 using Cutpoint.Tests;
 
 namespace Cutpoint.Shared.Tests.Durability;
@@ -307,7 +308,7 @@ public abstract partial class Durability_spec : IAsyncLifetime
         var leases = new Leases(database, LeaseLength);
         var lease = (await leases.AcquireAsync("leader", "node-1", default))!;
 
-        time.Advance(LeaseLength - Leases.Padding - TimeSpan.FromMilliseconds(1));
+        time.Advance(LeaseLength - LeaseTerm.Padding - TimeSpan.FromMilliseconds(1));
         Assert.True(leases.IsTrusted(lease));
         time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.False(leases.IsTrusted(lease));

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Cutpoint.Shared.Tests.Durability;
 
 /// <summary>Debian's PostgreSQL in a temporary directory, on a Unix socket; started once for all tests, with a database for each.</summary>
-public sealed class PostgresServer : IAsyncLifetime
+public class PostgresServer : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("cutpoint-pg-").FullName;
     private Process? _server;
@@ -18,7 +18,7 @@ public sealed class PostgresServer : IAsyncLifetime
     public const string Password = "geheim";
 
     /// <summary>Where the socket is.</summary>
-    public string SocketPath => Path.Combine(_directory, ".s.PGSQL.5432");
+    public string SocketPath => Path.Combine(_directory, $".s.PGSQL.{Port}");
 
     /// <summary>Kills the server as a crash of its machine would, and starts it again.</summary>
     public async Task CrashAsync()
@@ -33,12 +33,18 @@ public sealed class PostgresServer : IAsyncLifetime
     public async Task<string> CreateDatabaseAsync()
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"test{Interlocked.Increment(ref _databases)}");
-        await using var connection = new NpgsqlConnection($"{ConnectionString("postgres")};Pooling=false");
+        await ExecuteAsync(ConnectionString("postgres"), $"CREATE DATABASE {name}");
+        return ConnectionString(name);
+    }
+
+    /// <summary>Runs a statement, past every program that uses the database.</summary>
+    public static async Task ExecuteAsync(string connectionString, string statement)
+    {
+        await using var connection = new NpgsqlConnection($"{connectionString};Pooling=false");
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();
-        command.CommandText = $"CREATE DATABASE {name}";
+        command.CommandText = statement;
         await command.ExecuteNonQueryAsync();
-        return ConnectionString(name);
     }
 
     /// <summary>How a user names a database that <see cref="CreateDatabaseAsync"/> has made.</summary>
@@ -48,17 +54,14 @@ public sealed class PostgresServer : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";
-        if (Environment.UserName == "root") Run("chown", "postgres", _directory);
+        Own(_directory);
         var data = Path.Combine(_directory, "data");
         Run([.. AsUser, $"{_programs}/initdb", "-D", data, "-U", "cutpoint", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         var access = Path.Combine(data, "pg_hba.conf");
         await File.WriteAllTextAsync(access, $"local all {Guarded} scram-sha-256\n{await File.ReadAllTextAsync(access)}");
+        await PrepareAsync(data);
         await StartAsync();
-        await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
-        await connection.OpenAsync();
-        await using var command = connection.CreateCommand();
-        command.CommandText = $"CREATE ROLE {Guarded} LOGIN SUPERUSER PASSWORD '{Password}'";
-        await command.ExecuteNonQueryAsync();
+        await ExecuteAsync(ConnectionString("postgres"), $"CREATE ROLE {Guarded} LOGIN SUPERUSER PASSWORD '{Password}'");
     }
 
     public async Task DisposeAsync()
@@ -84,7 +87,7 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Starts it, and waits until it can be used.</summary>
     public async Task StartAsync()
     {
-        _server = Start([.. AsUser, $"{_programs}/postgres", "-D", Path.Combine(_directory, "data"), "-k", _directory, "-c", "listen_addresses=", "-c", "fsync=off"]);
+        _server = Start([.. AsUser, $"{_programs}/postgres", "-D", Path.Combine(_directory, "data"), "-k", _directory, "-p", $"{Port}", "-c", "fsync=off", .. Options]);
         for (var attempt = 0; ; attempt++)
         {
             try
@@ -101,11 +104,26 @@ public sealed class PostgresServer : IAsyncLifetime
         }
     }
 
+    /// <summary>Where it listens; its socket is named by it.</summary>
+    protected virtual int Port => 5432;
+
+    /// <summary>How it listens; by default on the socket alone.</summary>
+    protected virtual IReadOnlyList<string> Options => ["-c", "listen_addresses="];
+
+    /// <summary>Changes the directory of a server before its first start.</summary>
+    protected virtual Task PrepareAsync(string data) => Task.CompletedTask;
+
+    /// <summary>Gives a file to the server's user.</summary>
+    protected static void Own(string file)
+    {
+        if (Environment.UserName == "root") Run("chown", "postgres", file);
+    }
+
     /// <summary>PostgreSQL refuses to run as root. setpriv becomes the program it starts, so its process is the server's.</summary>
     private static string[] AsUser =>
         Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
 
-    private string ConnectionString(string database) => $"Host={_directory};Username=cutpoint;Database={database};Maximum Pool Size=16";
+    private string ConnectionString(string database) => $"Host={_directory};Port={Port};Username=cutpoint;Database={database};Maximum Pool Size=16";
 
     private static void Run(params string[] command)
     {

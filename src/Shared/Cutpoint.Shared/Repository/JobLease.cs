@@ -3,15 +3,13 @@ using Npgsql;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// A job this process has a lease of, and goes on renewing it. It believes in the lease for less long than the server does, by the monotonic clock, which goes on
-/// while the process is stopped, and counted from before the request.
+/// A job this process has a lease of, and goes on renewing it.
 /// </summary>
 internal sealed class JobLease : JobRegistration
 {
     /// <summary>Packs of one owner of a job; the next one's names begin behind them.</summary>
     private const int PacksPerEpoch = 100_000;
 
-    private static readonly TimeSpan Padding = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AttemptLimit = TimeSpan.FromSeconds(4);
@@ -19,6 +17,7 @@ internal sealed class JobLease : JobRegistration
     private readonly PostgresCatalog _catalog;
     private readonly long _epoch;
     private readonly TimeProvider _time;
+    private readonly LeaseTerm _term;
     private readonly CancellationTokenSource _lost = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly Task _renewing;
@@ -31,7 +30,8 @@ internal sealed class JobLease : JobRegistration
         _catalog = catalog;
         _epoch = epoch;
         _time = time;
-        _trustedUntil = TrustedFrom(started);
+        _term = new LeaseTerm(LeasedJobs.Length, time);
+        _trustedUntil = _term.TrustedFrom(started);
         LastPack = epoch - 1 <= PackId.MaxNumber / PacksPerEpoch ? (int)(epoch - 1) * PacksPerEpoch
             : throw new SnapshotException(ErrorCode.Failed, $"job {id} was resumed {epoch - 1} times", $"end it with 'cutpoint cancel {id}'");
         // Only a job that was kept is taken over.
@@ -47,7 +47,7 @@ internal sealed class JobLease : JobRegistration
 
     public override void CheckOwned()
     {
-        if (_time.GetTimestamp() >= Volatile.Read(ref _trustedUntil)) _lost.Cancel();
+        if (!_term.IsBefore(Volatile.Read(ref _trustedUntil))) _lost.Cancel();
         if (_lost.IsCancellationRequested) throw Fenced();
     }
 
@@ -108,7 +108,7 @@ internal sealed class JobLease : JobRegistration
             switch (await TryRenewAsync().ConfigureAwait(false))
             {
                 case true:
-                    Volatile.Write(ref _trustedUntil, TrustedFrom(started));
+                    Volatile.Write(ref _trustedUntil, _term.TrustedFrom(started));
                     pause = Interval;
                     break;
                 case false:
@@ -117,7 +117,7 @@ internal sealed class JobLease : JobRegistration
                 default:
                     pause = RetryInterval;
                     // Readers go on all the same: what they read is checked.
-                    if (_time.GetTimestamp() >= _trustedUntil) await _lost.CancelAsync().ConfigureAwait(false);
+                    if (!_term.IsBefore(_trustedUntil)) await _lost.CancelAsync().ConfigureAwait(false);
                     break;
             }
         }
@@ -144,8 +144,6 @@ internal sealed class JobLease : JobRegistration
             return null;
         }
     }
-
-    private long TrustedFrom(long started) => started + (long)((LeasedJobs.Length - Padding).TotalSeconds * _time.TimestampFrequency);
 
     private SnapshotException Fenced() => new(
         ErrorCode.Locked, $"job {Id} is no longer this process's: its lease ran out, or another has taken it over", $"follow it with 'cutpoint watch {Id}', or go on with 'cutpoint resume {Id}'");

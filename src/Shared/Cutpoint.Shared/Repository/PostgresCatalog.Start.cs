@@ -9,9 +9,6 @@ internal sealed partial class PostgresCatalog
     /// <summary>Two that begin at once go one after the other, before there is a row they could take.</summary>
     private const long StartLock = 4832119274103;
 
-    /// <summary>The server has ended a session that held up others.</summary>
-    private const string IdleInTransaction = "25P03";
-
     /// <summary>Sees that the database has the catalog of this repository, of a version that can be used.</summary>
     private void CheckRepository()
     {
@@ -102,41 +99,14 @@ internal sealed partial class PostgresCatalog
         ErrorCode.VerificationFailed, $"{_database.Name} has no catalog of repository {_repository}",
         "name another database, put it back from a backup, or rebuild it from the packs with 'cutpoint repair'");
 
-    /// <summary>True for errors of a connection, which another may not have.</summary>
-    private static bool IsLost(NpgsqlException error) => error switch
-    {
-        PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
-            or IdleInTransaction } => true,
-        PostgresException refused => refused.SqlState.StartsWith("08", StringComparison.Ordinal),
-        _ => !IsWithoutPassword(error) && error.InnerException is not System.Security.Authentication.AuthenticationException,
-    };
-
-    /// <summary>The driver has no code for it.</summary>
-    private static bool IsWithoutPassword(NpgsqlException error) => error.Message.StartsWith("No password has been provided", StringComparison.Ordinal);
-
     private SnapshotException Unsure(NpgsqlException error) => new(
         ErrorCode.Failed, $"{_database.Name} was lost during a write, and does not say yet whether that took place", "look at 'cutpoint list' when it is back", error) { IsTransient = true };
 
     private SnapshotException Translate(NpgsqlException error) => error switch
     {
-        PostgresException { SqlState: PostgresErrorCodes.DiskFull } => Wrong(ErrorCode.NoSpace, "has no space left", "free space on its server"),
-        PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => Wrong(
-            ErrorCode.Locked, "was busy for 30 seconds", "try again when other jobs have ended", isTransient: true),
-        PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName } => Wrong(ErrorCode.NotFound, "does not exist", "create it with 'createdb', or name another"),
-        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } refused => Wrong(
-            ErrorCode.NotAuthorised, $"refuses: {refused.MessageText}", $"let the user own the database, or the schema {Schema} in it"),
+        PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => new SnapshotException(
+            ErrorCode.Locked, $"{_database.Name} was busy for 30 seconds", "try again when other jobs have ended", error) { IsTransient = true },
         PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } => NotThere(),
-        PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => Wrong(
-            ErrorCode.Failed, "takes no writes", "name the primary server, not a standby"),
-        PostgresException refused when refused.SqlState.StartsWith("28", StringComparison.Ordinal) => Wrong(
-            ErrorCode.NotAuthorised, $"refuses: {refused.MessageText}", "check user and password: PGPASSWORD, ~/.pgpass, or passfile= in the location"),
-        PostgresException refused => Wrong(ErrorCode.Failed, $"fails: {refused.MessageText} ({refused.SqlState})", "look into the server's log", error.IsTransient),
-        _ when IsWithoutPassword(error) => Wrong(
-            ErrorCode.NotAuthorised, "asks for a password", "give it in PGPASSWORD, ~/.pgpass, or a file named by passfile= in the location"),
-        _ => Wrong(
-            ErrorCode.Failed, $"cannot be reached: {(error.InnerException ?? error).Message}", "check that the server runs, the address, and sslmode", isTransient: true),
+        _ => PostgresServerAccess.Explain(error, _database.Name, Schema),
     };
-
-    private SnapshotException Wrong(ErrorCode code, string message, string advice, bool isTransient = false) =>
-        new(code, $"{_database.Name} {message}", advice) { IsTransient = isTransient };
 }

@@ -36,7 +36,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
         _database = database;
         _repository = repository;
         _time = time;
-        _source = new NpgsqlSlimDataSourceBuilder(Settings(database)).EnableTransportSecurity().Build();
+        _source = PostgresServerAccess.Connect(Settings(database));
     }
 
     public override string Name => $"the catalog in {_database.Name}";
@@ -134,7 +134,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
         }
     }
 
-    private static string Settings(RepositoryDatabase database) => new NpgsqlConnectionStringBuilder(database.ConnectionString)
+    private static NpgsqlConnectionStringBuilder Settings(RepositoryDatabase database) => new NpgsqlConnectionStringBuilder(database.ConnectionString)
     {
         SearchPath = Schema,
         Enlist = false,
@@ -146,7 +146,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
         ApplicationName = string.Create(CultureInfo.InvariantCulture, $"cutpoint {Environment.ProcessId} on {Environment.MachineName}"),
         // A process that is stopped while it holds the row of the repository would hold up every other one.
         Options = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=15s -c default_transaction_isolation=read\\ committed",
-    }.ConnectionString;
+    };
 
     private static PostgresCatalog Start(RepositoryDatabase database, Ulid repository, TimeProvider time, Action<PostgresCatalog> begin)
     {
@@ -181,7 +181,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
                 EnsureOpen();
                 return work();
             }
-            catch (NpgsqlException error) when (IsLost(error))
+            catch (NpgsqlException error) when (PostgresServerAccess.IsLost(error))
             {
                 Close();
                 since ??= _time.GetTimestamp();
@@ -213,7 +213,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
         }
         catch (Exception error)
         {
-            if (error is NpgsqlException lost && IsLost(lost)) throw;
+            if (error is NpgsqlException lost && PostgresServerAccess.IsLost(lost)) throw;
             RollBack();
             throw;
         }

@@ -6,7 +6,6 @@ namespace Cutpoint.Repository;
 /// <summary>The PostgreSQL database that has the catalog of a repository. One database belongs to one repository.</summary>
 public sealed class RepositoryDatabase
 {
-    private const int DefaultPort = 5432;
     private const int MaxPort = 65535;
     private const string Form = "postgres://[USER@]HOST[:PORT]/DATABASE?packs=DIR[&sslmode=MODE]";
 
@@ -18,11 +17,11 @@ public sealed class RepositoryDatabase
     private RepositoryDatabase(NpgsqlConnectionStringBuilder settings, string user, string packs, string parameters)
     {
         ConnectionString = settings.ConnectionString;
-        Name = $"database '{settings.Database}' on {(settings.Host!.StartsWith('/') ? settings.Host : Place(settings.Host, settings.Port))}";
+        Name = PostgresServerAccess.NameOf(settings);
         Packs = packs;
         _user = user;
         _parameters = parameters;
-        Address = $"{Place(settings.Host!, settings.Port)}/{settings.Database}";
+        Address = $"{PostgresServerAccess.Place(settings.Host!, settings.Port)}/{settings.Database}";
     }
 
     /// <summary>Host, database, user and the like, as Npgsql takes them. Holds the password when the location did: it is for connecting, not for showing.</summary>
@@ -47,7 +46,7 @@ public sealed class RepositoryDatabase
     internal static RepositoryDatabase Parse(string text)
     {
         var rest = text[(text.IndexOf("://", StringComparison.Ordinal) + 3)..];
-        var settings = new NpgsqlConnectionStringBuilder { Port = DefaultPort };
+        var settings = new NpgsqlConnectionStringBuilder { Port = PostgresServerAccess.DefaultPort };
         var query = rest.IndexOf('?', StringComparison.Ordinal);
         string? packs = null;
         var parameters = "";
@@ -132,11 +131,6 @@ public sealed class RepositoryDatabase
         }
         parameters += $"&{name}={value}";
     }
-
-    private static string Place(string host, int port) => host.StartsWith('/') ? Uri.EscapeDataString(host)
-        : port == DefaultPort ? Bracketed(host) : string.Create(CultureInfo.InvariantCulture, $"{Bracketed(host)}:{port}");
-
-    private static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 
     private static string Decode(string text) => Uri.UnescapeDataString(text);
 
