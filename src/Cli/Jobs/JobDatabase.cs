@@ -13,10 +13,14 @@ internal static class JobDatabase
     public const string FileName = "journal.db";
 
     /// <summary>Opens it, or makes it.</summary>
-    public static async Task<Database> OpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) => repository.DatabaseConnectionString is { } database
-        ? await PostgresDatabase.OpenAsync(database, time, cancellation)
-        // A power cut ends the guests of the job with it, and packs are flushed by themselves: events need survive processes only.
-        : await SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
+    public static async Task<Database> OpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation)
+    {
+        repository.ThrowIfReadOnly();
+        return repository.DatabaseConnectionString is { } database
+            ? await PostgresDatabase.OpenAsync(database, time, cancellation)
+            // A power cut ends the guests of the job with it, and packs are flushed by themselves: events need survive processes only.
+            : await SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
+    }
 
     /// <summary>Opens it to look; null when no job was ever run or nothing can be written here.</summary>
     public static async Task<Database?> TryOpenAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation) =>

@@ -28,8 +28,7 @@ public sealed class Repository_that_fails : BadDay
         var read = await InNamespaceAsync(
             $"mount --bind {Directory.Path} {Directory.Path} && mount -o remount,bind,ro {Directory.Path} && {Program} list && {Program} verify");
 
-        IsOneClearLine(taken, taken.ExitCode, Cutpoint.Repository);
-        Assert.NotEqual(0, taken.ExitCode);
+        IsOneClearLine(taken, 1, $"{Cutpoint.Repository} is on a read-only file system");
         Assert.True(read.ExitCode == 0, read.Error);
         Assert.Contains("before", read.Output, StringComparison.Ordinal);
         Assert.Contains("sound", read.Output, StringComparison.Ordinal);

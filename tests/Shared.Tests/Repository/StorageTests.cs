@@ -93,7 +93,8 @@ public class StorageTests(ITestOutputHelper output)
         foreach (var act in (Func<Task>[])[
             async () => await open.BeginAsync(new CheckpointOptions(), default),
             async () => await open.ForgetAsync(taken.Id, default),
-            () => open.CollectGarbageAsync(false, default)])
+            () => open.CollectGarbageAsync(false, default),
+            () => DirectoryRepository.RepairAsync(location, TimeProvider.System, default)])
         {
             var error = await Assert.ThrowsAsync<SnapshotException>(act);
             Assert.Contains("read-only", error.Message, StringComparison.Ordinal);

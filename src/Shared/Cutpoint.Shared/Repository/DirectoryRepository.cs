@@ -265,17 +265,15 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
 
     internal PackFiles OpenPacks() => new(Paths.Packs, Protection);
 
-    internal void ThrowIfReadOnly()
+    /// <summary>Refuses what would write where nothing can be written.</summary>
+    /// <exception cref="SnapshotException">Why not.</exception>
+    public void ThrowIfReadOnly()
     {
-        if (IsReadOnly)
-        {
-            throw new SnapshotException(
-                ErrorCode.Failed, $"the repository {Directory} is read-only",
-                "mount it writable, check its mode, or use another repository")
-            {
-                IsPreflight = true,
-            };
-        }
+        if (!IsReadOnly) return;
+        throw PosixFile.IsOnReadOnlyFileSystem(Directory)
+            ? new SnapshotException(ErrorCode.Failed, $"the repository {Directory} is on a read-only file system", "mount it writable, or use another repository") { IsPreflight = true }
+            : new SnapshotException(
+                ErrorCode.Failed, $"this user may not write to the repository {Directory}", "check its owner and mode, or use another repository") { IsPreflight = true };
     }
 
     private (CheckpointInfo Info, string Record) ReadCommit(PackFiles files, CheckpointInfo checkpoint)

@@ -79,6 +79,9 @@ internal static partial class PosixFile
     /// <summary>True when the file system and the modes let this process write into a directory.</summary>
     public static bool IsWritable(string path) => access(path, WriteAccess) == 0;
 
+    /// <summary>True when not the modes but its file system keeps everybody from writing into a directory.</summary>
+    public static bool IsOnReadOnlyFileSystem(string path) => access(path, WriteAccess) != 0 && Marshal.GetLastPInvokeError() == Erofs;
+
     private const int Einval = 22;
     private const int Erofs = 30;
 

@@ -79,7 +79,7 @@ internal sealed class RepositoryLock : IDisposable
                 new FileStream(path, Options(FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite)).Dispose();
             return new FileStream(path, Options(FileMode.Open, access, share));
         }
-        catch (Exception error) when (error is UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception error) when (error is UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException || StorageError.IsReadOnly(error))
         {
             throw StorageError.Translate(error, path, "open");
         }

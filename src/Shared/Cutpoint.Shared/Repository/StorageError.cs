@@ -19,6 +19,9 @@ public static class StorageError
     /// <summary>True when somebody else has the file locked; to wait may help.</summary>
     internal static bool IsInUse(Exception error) => error is IOException && (error.HResult & 0xffff) == EAGAIN;
 
+    /// <summary>True when the file system can be read only.</summary>
+    internal static bool IsReadOnly(Exception error) => error is IOException && (error.HResult & 0xffff) == EROFS;
+
     /// <summary>Words the error of a file.</summary>
     /// <param name="error">What the operation threw.</param>
     /// <param name="path">The file or directory.</param>
@@ -30,7 +33,7 @@ public static class StorageError
         var number = error.HResult & 0xffff;
         var text = error.Message;
         if (error is UnauthorizedAccessException)
-            return Create(ErrorCode.Failed, $"may not {action} {path}", "check owner and mode of the repository");
+            return Create(ErrorCode.Failed, $"may not {action} {path}", $"check owner and mode of {Path.GetDirectoryName(path)} and of what is in it");
         if (error is DirectoryNotFoundException or FileNotFoundException)
             return Create(ErrorCode.VerificationFailed, $"{path} is missing", "run 'cutpoint verify'");
         return number switch
@@ -50,7 +53,7 @@ public static class StorageError
             EROFS =>
                 Create(
                     ErrorCode.Failed, $"cannot {action} {path}: the file system is read-only",
-                    "mount it writable, or use another repository"),
+                    "mount it writable, or name another place"),
             EIO => Create(ErrorCode.Failed, $"cannot {action} {path}: the device reports an error", "look at the kernel's log"),
             _ => Create(ErrorCode.Failed, $"cannot {action} {path}: {text}", null),
         };
