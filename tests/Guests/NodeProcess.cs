@@ -32,18 +32,25 @@ public sealed class NodeProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts one that looks after a repository.</summary>
-    public static NodeProcess StartCoordinator(CutpointProgram cutpoint, string secretFile, params string[] more)
+    /// <summary>Starts one that looks after a repository; without a secret it reaches no workers.</summary>
+    public static NodeProcess StartCoordinator(CutpointProgram cutpoint, string? secretFile, params string[] more)
     {
-        var process = cutpoint.Start(["node", "--roles", "coordinator", "--secret-file", secretFile, .. more]);
+        var process = cutpoint.Start(["node", "--roles", "coordinator", .. secretFile is null ? Array.Empty<string>() : ["--secret-file", secretFile], .. more]);
         process.StandardInput.Close();
         return new NodeProcess(process, "");
     }
 
     /// <summary>Starts a worker and waits until it listens.</summary>
-    public static async Task<NodeProcess> StartWorkerAsync(string state, string secretFile, CancellationToken cancellation, params string[] more)
+    public static Task<NodeProcess> StartWorkerAsync(string state, string secretFile, CancellationToken cancellation, params string[] more) =>
+        StartWorkerAsync("127.0.0.1:0", state, secretFile, more, cancellation);
+
+    /// <summary>Starts a worker again that was killed, where it listened before, and waits until it does.</summary>
+    public static Task<NodeProcess> StartAgainAsync(NodeProcess killed, string state, string secretFile, CancellationToken cancellation, params string[] more) =>
+        StartWorkerAsync(killed.Address, state, secretFile, more, cancellation);
+
+    private static async Task<NodeProcess> StartWorkerAsync(string listen, string state, string secretFile, string[] more, CancellationToken cancellation)
     {
-        var process = new CutpointProgram(state, state).Start(["node", "--listen", "127.0.0.1:0", "--secret-file", secretFile, .. more]);
+        var process = new CutpointProgram(state, state).Start(["node", "--listen", listen, "--secret-file", secretFile, .. more]);
         process.StandardInput.Close();
         var line = await process.StandardOutput.ReadLineAsync(cancellation)
             ?? throw new InvalidOperationException($"the worker does not listen: {await process.StandardError.ReadToEndAsync(cancellation)}");

@@ -37,6 +37,10 @@ internal static class DoctorCommand
         ? new DoctorFinding(DoctorSeverity.Leftover, problem.Message, problem.Advice)
         : new DoctorFinding(DoctorSeverity.Note, $"{outcome.Socket}: {outcome.Details}", null);
 
+    private static DoctorFinding Describe(ListedJob unreadable) => new(
+        unreadable.Problem!.Code == ErrorCode.VerificationFailed ? DoctorSeverity.Damage : DoctorSeverity.Note,
+        $"job {unreadable.Id} cannot be told about: {unreadable.Problem.Message}", unreadable.Problem.Advice);
+
     /// <summary>A repository that cannot be opened is a finding like others: the guests were put back all the same.</summary>
     private static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(ParseResult parsed, CancellationToken cancellation)
     {
@@ -47,7 +51,9 @@ internal static class DoctorCommand
                 return await DirectoryRepository.ExamineStructureAsync(location, TimeProvider.System, cancellation);
             await using var repository = await RepositoryAccess.OpenAsync(parsed, cancellation);
             var overlays = await OverlayNotes.RunAsync(repository, TimeProvider.System, cancellation);
-            return [.. overlays.Select(Describe), .. await repository.ExamineAsync(cancellation)];
+            await using var database = await JobDatabase.TryOpenAsync(repository, TimeProvider.System, cancellation);
+            var unreadable = (await ListedJob.ReadAsync(repository, database, cancellation)).Where(job => job.Problem is not null);
+            return [.. overlays.Select(Describe), .. unreadable.Select(Describe), .. await repository.ExamineAsync(cancellation)];
         }
         catch (SnapshotException exception) when (exception.Code != ErrorCode.NotAuthorised)
         {

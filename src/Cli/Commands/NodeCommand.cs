@@ -116,7 +116,7 @@ internal static class NodeCommand
         // Whatever ends this process does not end the job: another goes on with it.
         var take = new TakeJob(drivers, repository, database, cluster.Directory, settings.Secret, null, time);
         var keeper = new JobKeeper(
-            repository, database, settings.Jobs, (job, token) => take.BeginAsync(job, token, ending: token), (job, token) => take.ResumeAsync(job, token, ending: token), Note, time);
+            repository, database, settings.Jobs, take.HindranceAsync, (job, token) => take.BeginAsync(job, token, ending: token), (job, token) => take.ResumeAsync(job, token, ending: token), Note, time);
         return RunAsync();
 
         async Task RunAsync()

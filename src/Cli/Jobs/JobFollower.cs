@@ -12,14 +12,18 @@ namespace Cutpoint.Cli.Jobs;
 /// <param name="time">The clock.</param>
 internal sealed class JobFollower(Database database, string job, IProgress<JobProgress> progress, TimeProvider time)
 {
+    /// <summary>How long a job that was interrupted is waited for: time for a host to start again.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     private JobState? _state;
     private long _last;
     private bool _isAway;
+    private long? _stuckSince;
 
-    /// <summary>Follows it until it is over. One that was interrupted is waited for: a coordinator goes on with it.</summary>
-    /// <returns>The job as it ended.</returns>
+    /// <summary>Follows it until it is over. One that was interrupted is waited for, since a coordinator goes on with it; but not for ever.</summary>
+    /// <returns>The job as it ended, or as it was left.</returns>
     public async Task<JobState> FollowAsync(CancellationToken cancellation)
     {
         while (true)
@@ -31,6 +35,7 @@ internal sealed class JobFollower(Database database, string job, IProgress<JobPr
                     _last = number;
                     _state = _state is null ? JobFold.Replay([happened]) : JobFold.Apply(_state, happened);
                     Tell(_state, happened);
+                    if (_state.Phase >= JobPhase.Live && _state.Phase <= JobPhase.Committing) _stuckSince = null;
                 }
                 if (_isAway) Note("the database answers again");
                 _isAway = false;
@@ -40,9 +45,15 @@ internal sealed class JobFollower(Database database, string job, IProgress<JobPr
                 if (!_isAway) Note($"{error.Message}; the job is not followed for now");
                 _isAway = true;
             }
-            if (_state is { IsOver: true, Phase: not JobPhase.Interrupted }) return _state;
+            if (_state is { IsOver: true } && (_state.Phase != JobPhase.Interrupted || IsStuck())) return _state;
             await Task.Delay(PollInterval, time, cancellation);
         }
+    }
+
+    private bool IsStuck()
+    {
+        _stuckSince ??= time.GetTimestamp();
+        return time.GetElapsedTime(_stuckSince.Value) >= Patience;
     }
 
     private void Tell(JobState state, JobEvent happened)
@@ -59,7 +70,7 @@ internal sealed class JobFollower(Database database, string job, IProgress<JobPr
             GuestThawed { Answer: var a } => moment with { Guest = a.Guest, Cut = a.Cut },
             GuestDropped e => moment with { Guest = e.Guest, Note = $"left out of the checkpoint: {e.Error.Message}" },
             CutVoided e => moment with { Note = $"cut {e.Epoch} is void: {e.Reason}" },
-            JobInterrupted => moment with { Note = "its coordinator was asked to end; another goes on" },
+            JobInterrupted => moment with { Note = $"{state.Error!.Message}; a coordinator goes on with it when it can" },
             JobResumed e => moment with { Note = string.Create(CultureInfo.InvariantCulture, $"process {e.Attempt} goes on") },
             _ => moment,
         });

@@ -51,7 +51,7 @@ internal static class OverlayNotes
     {
         // The jobs first: one that commits between the two looks is in the list of checkpoints.
         var jobs = await ListedJob.ReadAsync(repository, database, cancellation);
-        var alive = jobs.Where(job => job.Id != own && (!job.IsInterrupted || job.LastPhase == JobPhase.Committing)).Select(job => job.Id);
+        var alive = jobs.Where(job => job.Id != own && (!job.IsInterrupted || job.Problem is not null || job.LastPhase == JobPhase.Committing)).Select(job => job.Id);
         var there = (await repository.ListAsync(cancellation)).Select(checkpoint => checkpoint.Id.ToString());
         return ids.Except([.. alive, .. there]).ToHashSet();
     }

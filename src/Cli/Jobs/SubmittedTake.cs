@@ -38,6 +38,11 @@ internal static class SubmittedTake
         }
         JobState ended;
         using (var progress = new ProgressView(json, time)) ended = await FollowAsync(new JobFollower(database, plan.JobId, progress, time), database, plan.JobId, cancellation);
+        if (ended.Phase == JobPhase.Interrupted)
+        {
+            throw new SnapshotException(
+                ErrorCode.Interrupted, ended.Error!.Message, $"coordinators go on with it when they can; 'cutpoint watch {plan.JobId}' follows it, 'cutpoint cancel {plan.JobId}' removes it");
+        }
         if (ended.Error is { } error) throw error.Code == ErrorCode.Cancelled ? new OperationCanceledException(cancellation) : error.ToException();
         return await ShowAsync(parsed, ended, time.GetElapsedTime(started));
     }

@@ -37,9 +37,9 @@ internal sealed class TakeJob(
     public async Task<(CheckpointInfo Checkpoint, JobState Job)> RunAsync(JobPlan plan, CancellationToken cancellation, CancellationToken ending)
     {
         plan.Check();
-        CheckSecret(plan);
+        CheckSecret(IsOfSeveralNodes(plan));
         var start = await CaptureBase.ResolveAsync(repository, plan.Base, cancellation);
-        var addresses = await nodes.FindAsync(plan, cancellation);
+        var addresses = await nodes.FindAsync(NodesOf(plan), cancellation);
         var open = await repository.ListJobsAsync(cancellation);
         await using var writer = await repository.BeginAsync(Options(plan), cancellation);
         plan = In(writer, plan with { JobId = writer.Id.ToString() });
@@ -52,14 +52,15 @@ internal sealed class TakeJob(
     public async Task<(CheckpointInfo Checkpoint, JobState Job)> BeginAsync(Ulid job, CancellationToken cancellation, CancellationToken ending)
     {
         var (journal, state) = await SubmittedAsync(job, cancellation);
+        // Another process may have it.
+        CheckSecret(IsOfSeveralNodes(state.Plan));
         CaptureBase start;
         IReadOnlyDictionary<string, NodeAddress> addresses;
         try
         {
             state.Plan.Check();
-            CheckSecret(state.Plan);
             start = await CaptureBase.ResolveAsync(repository, state.Plan.Base, cancellation);
-            addresses = await nodes.FindAsync(state.Plan, cancellation);
+            addresses = await nodes.FindAsync(NodesOf(state.Plan), cancellation);
         }
         catch (SnapshotException error) when (!error.IsTransient)
         {
@@ -89,8 +90,8 @@ internal sealed class TakeJob(
             await CancelAsync(job, cancellation);
             throw new SnapshotException(ErrorCode.NotFound, $"job {job} is over: {reason.Message}", "take a new checkpoint");
         }
-        CheckSecret(state.Plan);
-        var addresses = await nodes.FindAsync(state.Plan, cancellation);
+        CheckSecret(IsOfSeveralNodes(state.Plan));
+        var addresses = await nodes.FindAsync(NodesOf(state.Plan), cancellation);
         await using var writer = await repository.ResumeAsync(job, Options(state.Plan), cancellation);
         if (writer.Committed is { } committed)
             return (committed, await JobHost.ConcludeAsync(state, journal, new CheckpointFound()));
@@ -105,18 +106,39 @@ internal sealed class TakeJob(
     /// <returns>How it ended.</returns>
     public async Task<JobPhase> CancelAsync(Ulid job, CancellationToken cancellation)
     {
-        var journalled = await JobJournal.ResumeAsync(database, job.ToString(), cancellation);
-        if (!(await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsResumable))
+        (JobJournal Journal, JobState State)? journalled = null;
+        var isUnreadable = false;
+        try
         {
-            if (journalled is not { } ended) throw JobSelection.NotFound(job.ToString());
-            // Killed before it stored anything: only its journal has to be told.
-            return (await JobHost.ConcludeAsync(ended.State, ended.Journal, Cancelled(job))).Phase;
+            journalled = await JobJournal.ResumeAsync(database, job.ToString(), cancellation);
         }
-        // The disposal of the writer removes the packs, unless the checkpoint had come into being.
-        await using var writer = await repository.ResumeAsync(job, new CheckpointOptions { IsResumable = true }, cancellation);
-        if (journalled is not { } known) return JobPhase.Aborted;
-        return (await JobHost.ConcludeAsync(
-            known.State, known.Journal, writer.Committed is null ? Cancelled(job) : new CheckpointFound())).Phase;
+        catch (SnapshotException error) when (error.Code is ErrorCode.Incompatible or ErrorCode.VerificationFailed)
+        {
+            isUnreadable = true;
+        }
+        var isOpen = (await repository.ListJobsAsync(cancellation)).Any(open => open.Id == job && open.IsResumable);
+        if (!isOpen && journalled is null && !isUnreadable) throw JobSelection.NotFound(job.ToString());
+        // Killed before it stored anything: only its journal has to be told.
+        var isCommitted = isOpen && await repository.EndAsync(job, cancellation);
+        if (journalled is { } known) return (await JobHost.ConcludeAsync(known.State, known.Journal, isCommitted ? new CheckpointFound() : Cancelled(job))).Phase;
+        if (isUnreadable) await JobJournal.CloseAsync(database, job.ToString(), Cancelled(job).Error, cancellation);
+        return isCommitted ? JobPhase.Committed : JobPhase.Aborted;
+    }
+
+    /// <summary>Why a job cannot be run by this process now; null when nothing is known against it.</summary>
+    public async Task<SnapshotException?> HindranceAsync(ListedJob job, CancellationToken cancellation)
+    {
+        try
+        {
+            CheckSecret(job.Nodes.Count > 0);
+            // One that was submitted is ended by whoever begins it when its node is not there: perhaps it never was.
+            if (job.IsInterrupted) await nodes.FindAsync(job.Nodes, cancellation);
+            return null;
+        }
+        catch (SnapshotException error) when (!error.IsTransient)
+        {
+            return error;
+        }
     }
 
     private async Task<(JobJournal Journal, JobState State)> SubmittedAsync(Ulid job, CancellationToken cancellation)
@@ -182,11 +204,13 @@ internal sealed class TakeJob(
         Time = time,
     }) : null;
 
-    private static bool IsOfSeveralNodes(JobPlan plan) => plan.Guests.Any(guest => guest.Node is not null);
+    private static IEnumerable<string> NodesOf(JobPlan plan) => plan.Guests.Select(guest => guest.Node).OfType<string>();
 
-    private void CheckSecret(JobPlan plan)
+    private static bool IsOfSeveralNodes(JobPlan plan) => NodesOf(plan).Any();
+
+    private void CheckSecret(bool isNeeded)
     {
-        if (secret is null && IsOfSeveralNodes(plan))
+        if (secret is null && isNeeded)
         {
             throw new SnapshotException(
                 ErrorCode.NotAuthorised, "the secret of the nodes that serve the guests is not named", "name its file with --secret-file, or set CUTPOINT_SECRET_FILE") { IsPreflight = true };

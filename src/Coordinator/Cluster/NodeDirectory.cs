@@ -1,19 +1,17 @@
 using Cutpoint.Durability;
-using Cutpoint.Jobs;
 using Cutpoint.Nodes;
 
 namespace Cutpoint.Coordinator.Cluster;
 
-/// <summary>Finds where the nodes of a plan listen: a name that is registered is that node's, any other is a host's.</summary>
+/// <summary>Finds where nodes listen: a name that is registered is that node's, any other is a host's.</summary>
 /// <param name="registry">The registry, or null where there is none.</param>
 public sealed class NodeDirectory(NodeRegistry? registry)
 {
-    /// <summary>The addresses of the nodes a plan names. Asked anew by each process that runs a job: a node may have moved.</summary>
+    /// <summary>The addresses of nodes that are named. Asked anew by each process that runs a job: a node may have moved.</summary>
     /// <exception cref="SnapshotException">A node is lost, or serves no guests.</exception>
-    public async Task<IReadOnlyDictionary<string, NodeAddress>> FindAsync(JobPlan plan, CancellationToken cancellation)
+    public async Task<IReadOnlyDictionary<string, NodeAddress>> FindAsync(IEnumerable<string> nodes, CancellationToken cancellation)
     {
-        ArgumentNullException.ThrowIfNull(plan);
-        var names = plan.Guests.Select(guest => guest.Node).OfType<string>().Distinct().ToList();
+        var names = nodes.Distinct().ToList();
         var registered = registry is null || names.TrueForAll(HasPort) ? [] : await registry.ListAsync(cancellation);
         return names.ToDictionary(name => name, name => registered.Find(node => node.Name == name) is { } node ? AddressOf(node) : NodeAddress.Parse(name));
     }

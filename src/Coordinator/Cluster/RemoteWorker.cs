@@ -5,8 +5,8 @@ using Cutpoint.Nodes;
 namespace Cutpoint.Coordinator.Cluster;
 
 /// <summary>
-/// The line of one job to one worker on another node. A worker that cannot be reached, whose line breaks or whose lease is over is lost for the rest of the
-/// job: each of its guests has failed then, and nothing it says later is heard. Safe for concurrent use.
+/// The line of one job to one worker on another node. A worker that cannot be reached, whose line breaks or whose lease is over is lost to this process of the
+/// job: so are its guests, and nothing it says later is heard. One that refuses fails them. Safe for concurrent use.
 /// </summary>
 internal sealed class RemoteWorker : IAsyncDisposable
 {
@@ -22,6 +22,7 @@ internal sealed class RemoteWorker : IAsyncDisposable
     private readonly List<(NodeLine Line, Task Serving)> _stores = [];
     private readonly Task _running;
     private JobError? _loss;
+    private bool _wasReached;
 
     /// <summary>Begins to connect.</summary>
     /// <param name="address">Where the worker listens.</param>
@@ -52,7 +53,7 @@ internal sealed class RemoteWorker : IAsyncDisposable
             {
                 answer = command switch
                 {
-                    OpenGuest => new GuestFailed(command.JobId, command.Guest, loss),
+                    OpenGuest => Lost(command.Guest, loss),
                     CloseGuest when _open.Remove(command.Guest) => new GuestClosed(command.JobId, command.Guest, loss),
                     _ => null,
                 };
@@ -81,6 +82,7 @@ internal sealed class RemoteWorker : IAsyncDisposable
         try
         {
             line = await ConnectAsync(null, over.Token);
+            _wasReached = true;
             loops = [SendAsync(line, over.Token), ReceiveAsync(line, over.Token), BeatAsync(line, over.Token)];
             await await Task.WhenAny(loops);
             loss = new JobError(ErrorCode.Locked, $"{line.Peer} is lost: it has closed the line", "look at what it says");
@@ -168,7 +170,10 @@ internal sealed class RemoteWorker : IAsyncDisposable
         await _reports.WriteAsync(_clock.Ours(report), cancellation);
     }
 
-    /// <summary>Says of each guest that is not closed that it has failed, or that it is closed when that is what is waited for.</summary>
+    private WorkerReport Lost(string guest, JobError loss) =>
+        loss.Code == ErrorCode.Locked ? new GuestLost(_lines.Plan.JobId, guest, loss, _wasReached) : new GuestFailed(_lines.Plan.JobId, guest, loss);
+
+    /// <summary>Says of each guest that is not closed that it is lost or has failed, or that it is closed when that is what is waited for.</summary>
     private void Lose(JobError loss)
     {
         lock (_gate)
@@ -177,7 +182,7 @@ internal sealed class RemoteWorker : IAsyncDisposable
             foreach (var (guest, isClosing) in _open.ToList())
             {
                 if (isClosing) _open.Remove(guest);
-                _reports.TryWrite(isClosing ? new GuestClosed(_lines.Plan.JobId, guest, loss) : new GuestFailed(_lines.Plan.JobId, guest, loss));
+                _reports.TryWrite(isClosing ? new GuestClosed(_lines.Plan.JobId, guest, loss) : Lost(guest, loss));
             }
         }
     }

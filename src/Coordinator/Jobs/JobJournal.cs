@@ -28,6 +28,9 @@ public sealed class JobJournal : IJobJournal
     private static readonly Dictionary<Type, string> Manifests = typeof(JobEvent).GetCustomAttributes<JsonDerivedTypeAttribute>()
         .ToDictionary(kind => kind.DerivedType, kind => (string)kind.TypeDiscriminator!);
 
+    /// <summary>What a fold cannot do without is there, or the event is damaged.</summary>
+    private static readonly JobEventJson Whole = new(new JsonSerializerOptions(JobEventJson.Default.Options) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true });
+
     private readonly Database _database;
     private readonly EventJournal _events;
     private readonly Mailboxes _mailboxes;
@@ -89,16 +92,23 @@ public sealed class JobJournal : IJobJournal
         await database.HintAsync(cancellation);
     }
 
-    /// <summary>The plans of jobs nobody has begun, oldest first: they were submitted, or their process is just beginning.</summary>
-    public static async Task<IReadOnlyList<JobPlan>> ListSubmittedAsync(Database database, CancellationToken cancellation)
+    /// <summary>The jobs nobody has begun, oldest first: they were submitted, or their process is just beginning.</summary>
+    public static async Task<IReadOnlyList<string>> ListSubmittedAsync(Database database, CancellationToken cancellation) =>
+        [.. (await new EventJournal(database).ListBegunAsync(Prefix, MaxSubmitted, cancellation)).Select(stream => stream[Prefix.Length..])];
+
+    /// <summary>Where a job stands; null when there is no such job.</summary>
+    /// <exception cref="SnapshotException">Its journal is of a newer program (<see cref="ErrorCode.Incompatible"/>) or damaged (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    public static async Task<JobState?> LoadAsync(Database database, string jobId, CancellationToken cancellation)
     {
-        var plans = new List<JobPlan>();
-        foreach (var stream in await new EventJournal(database).ListBegunAsync(Prefix, MaxSubmitted, cancellation))
-        {
-            var events = await ReadAsync(database, stream[Prefix.Length..], 0, cancellation);
-            if (events is [{ Event: JobPlanned planned }]) plans.Add(planned.Plan);
-        }
-        return plans;
+        var events = await ReadAsync(database, jobId, 0, cancellation);
+        return events.Count == 0 ? null : JobFold.Replay(events.Select(one => one.Event));
+    }
+
+    /// <summary>Ends a job whose journal cannot be read, so that nobody waits for it any more.</summary>
+    public static async Task CloseAsync(Database database, string jobId, JobError reason, CancellationToken cancellation)
+    {
+        var (last, epoch) = await new EventJournal(database).LastAsync(Prefix + jobId, cancellation);
+        await new JobJournal(database, jobId, last, epoch + 1).AppendAsync([new AbortStarted(reason), new JobAborted()], cancellation);
     }
 
     /// <summary>Asks whoever runs a job to cancel it.</summary>
@@ -158,15 +168,27 @@ public sealed class JobJournal : IJobJournal
 
     private static JobEvent Read(JournalEvent written)
     {
+        var what = $"event {written.SequenceNumber} ('{written.Manifest}') of {written.PersistenceId}";
+        if (!Manifests.ContainsValue(written.Manifest))
+            throw new SnapshotException(ErrorCode.Incompatible, $"{what} is of a newer version", "use a newer version of Cutpoint");
         try
         {
-            return JsonSerializer.Deserialize(written.Payload, JobEventJson.Default.JobEvent)!;
+            var happened = JsonSerializer.Deserialize(written.Payload, Whole.JobEvent);
+            if (happened is JobPlanned planned) Check(planned.Plan);
+            return happened ?? throw new JsonException("it is empty");
         }
         catch (JsonException error)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"event {written.SequenceNumber} ('{written.Manifest}') of {written.PersistenceId} cannot be read: {error.Message}",
-                "use a newer version of Cutpoint", error);
+                ErrorCode.VerificationFailed, $"{what} is damaged: {error.Message}", $"'cutpoint cancel {written.PersistenceId[Prefix.Length..]}' removes the job", error);
         }
+    }
+
+    /// <summary>A plan whose guests cannot be told apart is nothing a job can be folded from.</summary>
+    private static void Check(JobPlan? plan)
+    {
+        if (plan is { Version: > 1 }) throw new SnapshotException(ErrorCode.Incompatible, $"the plan has version {plan.Version}, known is 1", "use a newer version of Cutpoint");
+        if (plan?.Guests is null || plan.Guests.Contains(null!) || plan.Guests.DistinctBy(guest => guest.Name).Count() < plan.Guests.Count)
+            throw new JsonException("it names no guests");
     }
 }

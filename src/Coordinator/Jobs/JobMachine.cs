@@ -49,6 +49,7 @@ public static class JobMachine
             Abort(state, Interrupted(state, busy.Message)),
         GuestFailed failed when CanAbort(state) && guest.Stage is not (GuestStage.Closing or GuestStage.Closed) =>
             Fail(state, guest, Named(state, guest, failed.Error)),
+        GuestLost lost when CanAbort(state) && guest.Stage is not (GuestStage.Closing or GuestStage.Closed) => OnLost(state, guest, lost),
         _ => JobDecision.None,
     };
 
@@ -205,6 +206,15 @@ public static class JobMachine
         var next = Proceed(JobFold.Apply(state, dropped));
         return new([dropped, .. next.Events], [Tell(new CloseGuest(state.Plan.JobId, guest.Name, Keep: false)), .. next.Actions]);
     }
+
+    /// <summary>
+    /// A worker that was lost may come back, and what it had sent is stored: unless the job may do without its guests, it is left to be gone on with. One that the
+    /// first process of a job never reached may not be there at all.
+    /// </summary>
+    private static JobDecision OnLost(JobState state, GuestProgress guest, GuestLost lost) =>
+        state.MissingCount >= state.Plan.Tolerate && (lost.WasReached || state.Attempt > 1)
+            ? Abort(state, Interrupted(state, lost.Error.Message))
+            : Fail(state, guest, Named(state, guest, lost.Error));
 
     private static JobDecision Abort(JobState state, JobError error)
     {

@@ -28,9 +28,7 @@ public sealed class EventJournal(Database database)
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(events);
         await writer.CheckAsync(transaction, cancellation).ConfigureAwait(false);
-        var last = (await transaction.QueryAsync(
-            "SELECT sequence_number, writer_epoch FROM event WHERE persistence_id = @id ORDER BY sequence_number DESC LIMIT 1",
-            static row => (Number: row.GetInt64(0), Epoch: row.GetInt64(1)), cancellation, ("id", persistenceId)).ConfigureAwait(false)).FirstOrDefault();
+        var last = await LastAsync(transaction, persistenceId, cancellation).ConfigureAwait(false);
         if (last.Epoch > writer.Epoch)
             throw new FencedException($"'{persistenceId}' was written by epoch {last.Epoch}, this writer has {writer.Epoch}");
         if (last.Number != after) throw Conflict(persistenceId, after);
@@ -68,6 +66,10 @@ public sealed class EventJournal(Database database)
                 database.Open(row.GetString(5), row.GetString(1), row.GetInt64(2)), row.GetInt64(6)),
             cancellation, ("id", persistenceId), ("after", after)),
         cancellation);
+
+    /// <summary>Sequence number and writer of the last event of a stream, whatever it says; zeros for an empty stream.</summary>
+    public Task<(long Number, long Epoch)> LastAsync(string persistenceId, CancellationToken cancellation) =>
+        database.TransactAsync(transaction => LastAsync(transaction, persistenceId, cancellation), cancellation);
 
     /// <summary>The streams of which only the first event was written, in the order they were begun.</summary>
     /// <param name="prefix">How their names begin.</param>
@@ -148,6 +150,11 @@ public sealed class EventJournal(Database database)
             },
             cancellation);
     }
+
+    private static async Task<(long Number, long Epoch)> LastAsync(Transaction transaction, string persistenceId, CancellationToken cancellation) =>
+        (await transaction.QueryAsync(
+            "SELECT sequence_number, writer_epoch FROM event WHERE persistence_id = @id ORDER BY sequence_number DESC LIMIT 1",
+            static row => (row.GetInt64(0), row.GetInt64(1)), cancellation, ("id", persistenceId)).ConfigureAwait(false)).FirstOrDefault();
 
     private static FencedException Conflict(string persistenceId, long after) =>
         new($"another writer has appended to '{persistenceId}' after event {after}, or that event is not there");

@@ -220,6 +220,27 @@ public sealed class JobMachineTests
         Assert.All(_state.Guests, g => Assert.Equal("gone", g.Trouble!.Message));
     }
 
+    [Theory]
+    [InlineData(1, 0, true, JobPhase.Interrupted, ErrorCode.Interrupted)]
+    [InlineData(1, 0, false, JobPhase.Aborted, ErrorCode.Locked)]
+    [InlineData(2, 0, false, JobPhase.Interrupted, ErrorCode.Interrupted)]
+    [InlineData(1, 1, true, JobPhase.Committed, null)]
+    public void A_job_waits_for_a_worker_it_has_lost_unless_it_may_do_without_or_never_reached_it(
+        int attempt, int tolerate, bool wasReached, JobPhase expected, ErrorCode? code)
+    {
+        _state = JobState.New(PlanOf("a", "b") with { Tolerate = tolerate }) with { Attempt = attempt };
+        Receive(new StartJob());
+        Say(Opened("a"));
+        Say(Opened("b"));
+        Say(new GuestLost("j", "b", new JobError(ErrorCode.Locked, "worker host2 is lost"), wasReached));
+        Say(new GuestClosed("j", "b"));
+        if (tolerate == 0) Say(new GuestClosed("j", "a"));
+        else Commit("a");
+
+        Assert.Equal((expected, code), (_state.Phase, _state.Error?.Code));
+        Assert.Contains("host2", _state.Error?.Message ?? Assert.Single(_state.Record.Missing).Error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Messages_of_other_jobs_guests_and_attempts_change_nothing()
     {
@@ -243,6 +264,16 @@ public sealed class JobMachineTests
             foreach (var guest in guests) Say(Passed(guest, _state.Pass, VoteDecision.Done));
         foreach (var guest in guests) Say(new CutPrepared("j", guest, 1));
         Assert.Equal(JobPhase.Cutting, _state.Phase);
+    }
+
+    private void Commit(string guest)
+    {
+        Say(Passed(guest, 0, VoteDecision.Done));
+        Say(new CutPrepared("j", guest, 1));
+        Say(new CutHeld("j", guest, 1, Noon));
+        Say(Ended(guest, 1, 0, 5));
+        Say(Drained(guest));
+        Receive(new CommitSucceeded());
     }
 
     private IEnumerable<WorkerCommand> Commands => _actions.Cast<TellWorker>().Select(t => t.Command);

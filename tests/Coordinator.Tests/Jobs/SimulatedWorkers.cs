@@ -70,7 +70,9 @@ internal sealed class SimulatedWorkers(JobPlan plan, IEnumerator<int> whims)
         if (!guest.Inbox.TryDequeue(out var command)) return;
         if (Whim(25) == 1)
         {
-            Say(new GuestFailed(plan.JobId, guest.Name, new JobError(ErrorCode.Failed, "broken")));
+            Say(Whim(2) == 1
+                ? new GuestLost(plan.JobId, guest.Name, new JobError(ErrorCode.Locked, "lost"), WasReached: Whim(2) == 1)
+                : new GuestFailed(plan.JobId, guest.Name, new JobError(ErrorCode.Failed, "broken")));
             return;
         }
         // Any message may come twice.

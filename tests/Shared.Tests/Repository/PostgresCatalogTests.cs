@@ -56,6 +56,36 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
     }
 
     [Fact]
+    public async Task A_job_that_is_ended_by_another_than_its_owner_is_removed_without_being_copied_first()
+    {
+        await using var repository = await CreateAsync(new ManualTime());
+        await using var other = await OpenAsync(repository);
+        using var model = new GuestModel(1, Ram).Fill(80);
+        var late = await repository.Open.BeginAsync(Resumable, default);
+        var guest = await late.AddGuestAsync(model.Name, model.Blocks, default);
+        guest.Description = model.Description;
+        await model.WriteAllAsync(repository.Open, late, guest);
+        await late.FlushAsync(default);
+        Assert.Equal(ErrorCode.Locked, (await Assert.ThrowsAsync<SnapshotException>(() => other.EndAsync(late.Id, default))).Code);
+        await repository.ExecuteAsync("UPDATE job SET expires_at = 0");
+        var packs = Path.Combine(repository.Location.Directory, "packs");
+        var changes = System.Threading.Channels.Channel.CreateUnbounded<WatcherChangeTypes>();
+        using var watcher = new FileSystemWatcher(packs);
+        watcher.Created += (_, change) => changes.Writer.TryWrite(change.ChangeType);
+        watcher.Deleted += (_, change) => changes.Writer.TryWrite(change.ChangeType);
+        watcher.EnableRaisingEvents = true;
+
+        Assert.False(await other.EndAsync(late.Id, default));
+
+        Assert.Equal(WatcherChangeTypes.Deleted, await changes.Reader.ReadAsync());
+        Assert.Empty(Directory.EnumerateFiles(packs));
+        Assert.Empty(await other.ListJobsAsync(default));
+        Assert.Equal(ErrorCode.Locked, (await Assert.ThrowsAsync<SnapshotException>(async () => await late.CommitAsync(default))).Code);
+        await late.DisposeAsync();
+        Assert.Equal(ErrorCode.NotFound, (await Assert.ThrowsAsync<SnapshotException>(() => other.EndAsync(late.Id, default))).Code);
+    }
+
+    [Fact]
     public async Task An_owner_learns_that_another_has_its_job_and_stops()
     {
         var time = new ManualTime();

@@ -77,3 +77,10 @@ public sealed record GuestClosed(string JobId, string Guest, JobError? Trouble =
 /// <param name="Guest">Name of the guest.</param>
 /// <param name="Error">Why.</param>
 public sealed record GuestFailed(string JobId, string Guest, JobError Error) : WorkerReport(JobId, Guest);
+
+/// <summary>The worker of the guest cannot be reached, or not any more. Said by the coordinator's line to it; it never crosses one.</summary>
+/// <param name="JobId">The job.</param>
+/// <param name="Guest">Name of the guest.</param>
+/// <param name="Error">How it was lost.</param>
+/// <param name="WasReached">True when this process of the job has spoken with it before.</param>
+public sealed record GuestLost(string JobId, string Guest, JobError Error, bool WasReached) : WorkerReport(JobId, Guest);

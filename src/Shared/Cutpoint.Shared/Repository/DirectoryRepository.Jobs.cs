@@ -53,4 +53,40 @@ public sealed partial class DirectoryRepository
             },
             cancellation);
     }
+
+    /// <summary>Ends a job whose process died, and removes what it stored, unread. When its checkpoint had come into being that stays.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="cancellation">Cancels the call before anything is removed.</param>
+    /// <returns>True when its checkpoint is there.</returns>
+    /// <exception cref="SnapshotException">There is no such job (<see cref="ErrorCode.NotFound"/>), its process lives (<see cref="ErrorCode.Locked"/>), or
+    /// the repository cannot be written.</exception>
+    public Task<bool> EndAsync(Ulid job, CancellationToken cancellation)
+    {
+        ThrowIfReadOnly();
+        return Task.Run(
+            () =>
+            {
+                var registration = Jobs.Resume(job, "cancel");
+                try
+                {
+                    var isCommitted = Catalog.List().Any(one => one.Id == job);
+                    // The newest first: a commit record never outlives the packs it needs.
+                    var packs = PackListing.Read(Paths.Packs).Packs.Where(pack => pack.Job == job).OrderByDescending(pack => pack.Number);
+                    if (!isCommitted)
+                    {
+                        foreach (var pack in packs) File.Delete(Path.Combine(Paths.Packs, pack.FileName));
+                    }
+                    Catalog.Unpin(job);
+                    registration.Dispose();
+                    return isCommitted;
+                }
+                catch (Exception error)
+                {
+                    registration.Leave();
+                    if (StorageError.IsStorage(error)) throw StorageError.Translate(error, Paths.Packs, "remove packs in");
+                    throw;
+                }
+            },
+            cancellation);
+    }
 }
