@@ -33,6 +33,7 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
     private readonly ConcurrentDictionary<UnitKey, StateSink> _open = new();
     private readonly ConcurrentDictionary<UnitKey, DeviceState> _states = new();
     private volatile bool _isCut;
+    private volatile bool _isFull;
     private long _pagesRead;
     private long _pagesChanged;
     private long _pagesZeroed;
@@ -45,14 +46,15 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
     /// <param name="store">Where everything goes; not owned.</param>
     /// <param name="options">Sizes.</param>
     /// <param name="time">The clock of rates.</param>
-    public CaptureGraph(GuestDescription guest, IGuestStore store, CaptureGraphOptions options, TimeProvider time)
+    /// <param name="live">The chunks of live passes, when there are some already; owned from here on.</param>
+    public CaptureGraph(GuestDescription guest, IGuestStore store, CaptureGraphOptions options, TimeProvider time, PageChunkPool? live = null)
     {
         _guest = guest;
         _store = store;
         _options = options;
         _time = time;
         _meter = new SinkMeter(time);
-        _live = new PageChunkPool(options.Chunks);
+        _live = live ?? new PageChunkPool(options.Chunks);
         _cut = new PageChunkPool(options.CutChunks);
         Classifier = new PageClassifier(store.Hasher);
         _blocks = new BlockSink[guest.Blocks.Count];
@@ -104,14 +106,16 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
     }
 
     /// <summary>
-    /// Prepares for the stop of the guest: touches as much of the cut buffer as will be needed, and lets the processors come to rest. From here on chunks
-    /// come from the cut buffer, and what is queued waits.
+    /// Prepares for the stop of the guest: lets the processors come to rest, and touches as much of the cut buffer as will be needed. From here on chunks
+    /// come from those that live passes have left over and from the cut buffer, and what is queued waits.
     /// </summary>
     public async Task EnterCutAsync(CancellationToken cancellation)
     {
-        // Twice what is expected, and never less than a few chunks: every shard needs one.
-        _cut.Touch((int)Math.Min((2 * Interlocked.Read(ref _expected) / Paging.SectionSize) + 4, _options.CutChunks));
         await _stage.CloseAsync(cancellation).ConfigureAwait(false);
+        // Twice what is expected, and never less than a few chunks: every shard needs one.
+        var needed = (int)Math.Min((2 * Interlocked.Read(ref _expected) / Paging.SectionSize) + 4, _options.CutChunks);
+        _cut.Touch(Math.Max(0, needed - _live.Idle));
+        _isFull = false;
         _isCut = true;
     }
 
@@ -181,8 +185,9 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
         ThrowFault();
         if (_isCut)
         {
-            if (_cut.TryRent() is { } reserved) return ValueTask.FromResult(reserved);
+            if ((_live.TryRentIdle() ?? _cut.TryRent()) is { } reserved) return ValueTask.FromResult(reserved);
             // The buffer is full: the stopped guest has to wait for the sink after all.
+            _isFull = true;
             _stage.Open();
         }
         return _live.TryRent() is { } chunk ? ValueTask.FromResult(chunk) : WaitAsync(cancellation);
@@ -199,7 +204,7 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
         }
         Interlocked.Add(ref _pagesChanged, pages.Changed);
         Interlocked.Add(ref _pagesZeroed, pages.Zeroed);
-        if (_isCut && chunk.Pool != _cut) Interlocked.Add(ref _overflow, (long)pages.Changed * Paging.PageSize);
+        if (_isCut && _isFull) Interlocked.Add(ref _overflow, (long)pages.Changed * Paging.PageSize);
         try
         {
             await _stage.AddAsync(chunk, cancellation).ConfigureAwait(false);

@@ -5,8 +5,11 @@ namespace Cutpoint.Workers.Capture;
 /// <summary>Sizes of a capture graph. All memory it holds for guest pages follows from them.</summary>
 internal sealed record CaptureGraphOptions
 {
-    /// <summary>Chunks of 4 MiB for live passes: one for each processor that reads, one that encodes, one that waits, and two to spare.</summary>
-    public int Chunks { get; init; } = (3 * Environment.ProcessorCount) + 2;
+    /// <summary>
+    /// Chunks of 4 MiB for live passes: for each processor one that is read and one that is encoded, and one that waits. All of them come into use, and the
+    /// first touch of one costs as much as a third of its compression.
+    /// </summary>
+    public int Chunks { get; init; } = (2 * Environment.ProcessorCount) + 1;
 
     /// <summary>Chunks of 4 MiB that take the pages of the final pass, so that a stopped guest waits for nobody.</summary>
     public int CutChunks { get; init; } = 16;
@@ -24,10 +27,10 @@ internal sealed record CaptureGraphOptions
     public static CaptureGraphOptions For(CaptureOptions options)
     {
         var all = (int)Math.Clamp(options.Budget / options.GroupSize / Paging.SectionSize, 6, 4096);
-        var processors = Math.Clamp(Environment.ProcessorCount, 1, Math.Max(1, (all - 4) / 6));
+        var processors = Math.Clamp(Environment.ProcessorCount, 1, Math.Max(1, (all - 4) / 5));
         var sizes = new CaptureGraphOptions
         {
-            Chunks = (3 * processors) + 2,
+            Chunks = (2 * processors) + 1,
             Sections = processors + 2,
             ScratchDirectory = options.ScratchDirectory ?? Path.GetTempPath(),
         };

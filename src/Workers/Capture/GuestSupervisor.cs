@@ -25,6 +25,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     private IGuestCapture? _capture;
     private CaptureOptions _options = new();
     private IGuestStore? _store;
+    private PageChunkPool? _chunks;
+    private Task _touching = Task.CompletedTask;
     private CaptureGraph? _graph;
     private LiveSave? _save;
     private KnownPages _known;
@@ -51,6 +53,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
 
     /// <summary>What the guest is, called as the job calls it: a driver cannot know which names the other guests have.</summary>
     private GuestDescription Description => Capture.Description with { Name = _context.Guest };
+
+    private CaptureGraphOptions Sizes => _sizes ?? CaptureGraphOptions.For(_options);
 
     private CaptureGraph Graph => _graph ?? throw new InvalidOperationException("the capture has not begun");
 
@@ -98,6 +102,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
     {
         var uri = GuestUri.Parse(open.Uri);
         _options = open.Options;
+        // While the guest is asked what it is, nobody needs the processors, and fresh memory is dear where this host is virtual itself.
+        var chunks = _chunks = new PageChunkPool(Sizes.Chunks);
+        _touching = Task.Run(() => chunks.Touch());
         _capture = await _context.DriverOf(uri).OpenAsync(uri, open.Options, _context.Closing);
         await ReportAsync(new GuestOpened(
             open.JobId, open.Guest, Capture.Transport, Capture.Strategy, Capture.Reason, Capture.PauseFloor, Capture.WasRunning));
@@ -109,7 +116,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         if (_graph is null)
         {
             _store = await _context.OpenStore(Description, cancellation);
-            _graph = new CaptureGraph(Description, _store, _sizes ?? CaptureGraphOptions.For(_options), Time);
+            await _touching;
+            _graph = new CaptureGraph(Description, _store, Sizes, Time, _chunks);
             _known = await _graph.StartFromKnownAsync(cancellation);
             await Capture.BeginAsync(_graph, cancellation);
         }
@@ -282,7 +290,9 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
             _held?.Dispose();
             // The guest first: it may be stopped.
             if (_capture is { } capture) trouble = await TryAsync(capture.DisposeAsync);
+            await _touching;
             if (_graph is { } graph) trouble ??= await TryAsync(graph.DisposeAsync);
+            else _chunks?.Dispose();
             await ReportAsync(new GuestClosed(close.JobId, close.Guest, trouble));
         }
     }

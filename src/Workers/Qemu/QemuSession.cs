@@ -114,6 +114,9 @@ public sealed class QemuSession : IAsyncDisposable
         {
             Check();
             if (_intentPath is not null) return;
+            var capabilities = Monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation);
+            var parameters = Monitor.QueryParametersAsync(QmpClient.CommandDeadline, cancellation);
+            await Task.WhenAll(capabilities, parameters);
             var intent = new FreezeIntent
             {
                 Socket = Monitor.Path,
@@ -122,8 +125,8 @@ public sealed class QemuSession : IAsyncDisposable
                 Guard = _guard.Identity,
                 Boot = ProcessIdentity.Boot,
                 WasRunning = WasRunning,
-                Capabilities = await Monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, cancellation),
-                Parameters = await Monitor.QueryParametersAsync(QmpClient.CommandDeadline, cancellation),
+                Capabilities = await capabilities,
+                Parameters = await parameters,
             };
             var path = _options.Intents.Write(intent);
             try

@@ -26,6 +26,9 @@ public sealed class PageChunkPool : IDisposable
     /// <summary>Octets the pool may come to hold.</summary>
     public long Capacity => (long)_capacity * Paging.SectionSize;
 
+    /// <summary>Chunks that wait here and were in use before, so that their memory was touched.</summary>
+    public int Idle => _free.Reader.Count;
+
     /// <summary>Waits for a chunk. The caller owns it until it disposes it or passes it on.</summary>
     public ValueTask<PageChunk> RentAsync(CancellationToken cancellation) =>
         TryRent() is { } chunk ? ValueTask.FromResult(chunk) : WaitAsync(cancellation);
@@ -33,12 +36,18 @@ public sealed class PageChunkPool : IDisposable
     /// <summary>A chunk, when one can be had without waiting.</summary>
     public PageChunk? TryRent()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_free.Reader.TryRead(out var chunk)) return chunk.Out();
+        if (TryRentIdle() is { } idle) return idle;
         if (Volatile.Read(ref _created) >= _capacity) return null;
         if (Interlocked.Increment(ref _created) <= _capacity) return new PageChunk(this).Out();
         Interlocked.Decrement(ref _created);
         return null;
+    }
+
+    /// <summary>One of the <see cref="Idle"/> chunks, if there is any.</summary>
+    public PageChunk? TryRentIdle()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _free.Reader.TryRead(out var chunk) ? chunk.Out() : null;
     }
 
     /// <summary>Touches the memory of chunks that wait here, since the first touch of a page costs more than copying it.</summary>

@@ -21,8 +21,10 @@ internal sealed class DirectCapture : IGuestCapture
     private readonly PrivateMemory _others;
     private readonly TimeProvider _time;
     private readonly bool _isStop;
+    private readonly CancellationTokenSource _closing = new();
     private ICaptureSinks? _sinks;
     private DeviceStream? _devices;
+    private Task _setUp = Task.CompletedTask;
     private Task<IReadOnlyList<MemoryRange>>? _memory;
     private bool _isDescriptorSent;
 
@@ -69,15 +71,10 @@ internal sealed class DirectCapture : IGuestCapture
     public async ValueTask BeginAsync(ICaptureSinks sinks, CancellationToken cancellation)
     {
         _sinks = sinks;
-        _ram.Begin(sinks);
-        // Whatever changes the shape of the stream is off, whoever has left it on; the session puts it back.
-        var capabilities = _inspection.Capabilities.Where(c => c.Value && c.Key != "events").ToDictionary(c => c.Key, _ => false);
-        capabilities["x-ignore-shared"] = true;
-        await _session.SetCapabilitiesAsync(capabilities, cancellation);
-        await _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, cancellation);
-        await _disks.PrepareAsync(cancellation);
-        await _others.TouchAsync(cancellation);
-        await PrepareAsync(cancellation);
+        // The first live pass needs nothing of QEMU, which takes milliseconds for each command when its processors are busy: it begins beside this.
+        _setUp = SetUpAsync(_closing.Token);
+        _ram.Begin(sinks, _setUp);
+        if (_isStop) await _setUp.WaitAsync(cancellation);
     }
 
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
@@ -131,12 +128,28 @@ internal sealed class DirectCapture : IGuestCapture
 
     public async ValueTask DisposeAsync()
     {
+        await _closing.CancelAsync();
+        await _setUp.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _closing.Dispose();
         await _session.DisposeAsync();
         if (_memory is { } memory) await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ram.Dispose();
         _devices?.Dispose();
         await _disks.DisposeAsync();
         if (_session.Trouble is { } trouble) throw new SnapshotException(trouble.Code, trouble.Message, trouble.Advice, trouble);
+    }
+
+    private async Task SetUpAsync(CancellationToken cancellation)
+    {
+        // Whatever changes the shape of the stream is off, whoever has left it on; the session puts it back.
+        var capabilities = _inspection.Capabilities.Where(c => c.Value && c.Key != "events").ToDictionary(c => c.Key, _ => false);
+        capabilities["x-ignore-shared"] = true;
+        await Task.WhenAll(
+            _session.SetCapabilitiesAsync(capabilities, cancellation),
+            _session.SetParametersAsync(new Dictionary<string, long> { ["max-bandwidth"] = 0 }, cancellation),
+            PrepareAsync(cancellation),
+            _others.TouchAsync(cancellation));
+        await _disks.PrepareAsync(cancellation);
     }
 
     private async Task PrepareAsync(CancellationToken cancellation)

@@ -28,6 +28,7 @@ internal sealed class DirectRam : IDisposable
     private readonly TimeSpan _devices;
     private readonly PrivateMemory _others;
     private ICaptureSinks? _sinks;
+    private Task _setUp = Task.CompletedTask;
     private RamVoter _voter;
     private long _passStarted;
     private long _dirtyPages;
@@ -71,7 +72,9 @@ internal sealed class DirectRam : IDisposable
     public string TrackerName => _blocks[0].Tracker.Name;
 
     /// <summary>Says where pages go; before the first pass.</summary>
-    public void Begin(ICaptureSinks sinks) => _sinks = sinks;
+    /// <param name="sinks">There.</param>
+    /// <param name="setUp">What has to be over when the first pass is.</param>
+    public void Begin(ICaptureSinks sinks, Task setUp) => (_sinks, _setUp) = (sinks, setUp);
 
     /// <summary>The unit of a block.</summary>
     /// <param name="block">The block.</param>
@@ -92,7 +95,7 @@ internal sealed class DirectRam : IDisposable
             {
                 if (index == 0) (_passStarted, _dirtyPages, _rest) = (_time.GetTimestamp(), 0, 0);
                 if (own.WasRead) _dirtyPages += await own.Reader.ReadChangesAsync(context.Sink, cancellation);
-                else _dirtyPages += await own.Reader.ReadAllAsync(context.Sink, cancellation);
+                else _dirtyPages += await ReadAllAsync(own, context.Sink, cancellation);
                 own.WasRead = true;
                 _rest += (await own.Reader.SampleAsync(context.Sink, SampledExtents, cancellation)).Expected * Paging.PageSize;
                 return LiveOutcome.Continue;
@@ -115,6 +118,24 @@ internal sealed class DirectRam : IDisposable
             block.Tracker.Dispose();
             block.File.Dispose();
         }
+    }
+
+    /// <summary>Reads all of a block while QEMU is set up. When that fails, nobody waits for the end of the pass.</summary>
+    private async Task<long> ReadAllAsync(Block block, IUnitSink sink, CancellationToken cancellation)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var pages = block.Reader.ReadAllAsync(sink, ending.Token);
+        try
+        {
+            await _setUp.WaitAsync(cancellation);
+        }
+        catch
+        {
+            await ending.CancelAsync();
+            await ((Task)pages).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+        return await pages;
     }
 
     private Vote Vote(SaveContext context, uint pass)

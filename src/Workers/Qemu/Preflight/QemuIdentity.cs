@@ -19,14 +19,21 @@ internal sealed record QemuIdentity
 
     internal required IReadOnlyList<RamBlock> Blocks { get; init; }
 
-    internal static async Task<QemuIdentity> ReadAsync(QmpClient monitor, CancellationToken cancellation)
+    internal static Task<QemuIdentity> ReadAsync(QmpClient monitor, CancellationToken cancellation) =>
+        ReadAsync(monitor, ReadBlocksAsync(monitor, cancellation), cancellation);
+
+    internal static async Task<IReadOnlyList<RamBlock>> ReadBlocksAsync(QmpClient monitor, CancellationToken cancellation) =>
+        RamBlockTable.Parse(await monitor.HumanMonitorAsync("info ramblock", cancellation));
+
+    /// <summary>Asks for everything but the blocks, which somebody needs before that.</summary>
+    internal static async Task<QemuIdentity> ReadAsync(
+        QmpClient monitor, Task<IReadOnlyList<RamBlock>> blocks, CancellationToken cancellation)
     {
         // Sent together: the monitor answers in order, and nobody waits for a round trip per question.
         var machine = PropertyAsync(monitor, "/machine", "type", cancellation);
         var processors = monitor.ExecuteAsync("query-cpus-fast", cancellation);
         var kvm = monitor.ExecuteAsync("query-kvm", cancellation);
-        var table = monitor.HumanMonitorAsync("info ramblock", cancellation);
-        await Task.WhenAll(machine, processors, kvm, table);
+        await Task.WhenAll(machine, processors, kvm, blocks);
         var cpus = (await processors).EnumerateArray().ToList();
         return new QemuIdentity
         {
@@ -35,7 +42,7 @@ internal sealed record QemuIdentity
             CpuModel = await CpuModelAsync(monitor, cpus, cancellation),
             CpuCount = cpus.Count,
             Accelerator = (await kvm).GetProperty("enabled").GetBoolean() ? "kvm" : "tcg",
-            Blocks = RamBlockTable.Parse(await table),
+            Blocks = await blocks,
         };
     }
 

@@ -25,13 +25,17 @@ public static class QemuPreflight
         var disks = monitor.ExecuteAsync("query-block", cancellation);
         var backends = monitor.ExecuteAsync("query-memdev", cancellation);
         var tree = ReadMemoryTreeAsync(monitor, cancellation);
-        var machine = QemuIdentity.ReadAsync(monitor, cancellation);
-        await Task.WhenAll(status, migration, capabilities, name, uuid, disks, backends, tree, machine);
-
+        var table = QemuIdentity.ReadBlocksAsync(monitor, cancellation);
+        var machine = QemuIdentity.ReadAsync(monitor, table, cancellation);
         var process = QemuProcess.Read(monitor.PeerProcessId);
+        await Task.WhenAll(backends, tree, table);
+        var blocks = await table;
+        var ranges = Map(await tree, blocks, await PlacesAsync(monitor, blocks, cancellation));
+        var backings = BackingsAsync(monitor, blocks, ranges, await backends, cancellation);
+        await Task.WhenAll(status, migration, capabilities, name, uuid, disks, machine, backings);
+
         var identity = await machine;
         var devices = BlockDevice.Parse(await disks, process.Directory);
-        var ranges = Map(await tree, identity.Blocks, await PlacesAsync(monitor, identity.Blocks, cancellation));
         return new QemuInspection
         {
             Description = new GuestDescription
@@ -45,7 +49,7 @@ public static class QemuPreflight
                 CpuCount = identity.CpuCount,
                 Accelerator = identity.Accelerator,
                 CommandLine = process.CommandLine,
-                Blocks = identity.Blocks,
+                Blocks = blocks,
                 Memory = ranges,
                 Disks = [.. devices.Select(device => device.Text)],
                 WasRunning = (await status).Running,
@@ -56,7 +60,7 @@ public static class QemuPreflight
             Migration = await migration,
             Capabilities = await capabilities,
             Disks = devices,
-            Backings = await BackingsAsync(monitor, identity.Blocks, ranges, await backends, cancellation),
+            Backings = await backings,
         };
     }
 
