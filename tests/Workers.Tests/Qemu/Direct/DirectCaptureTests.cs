@@ -1,6 +1,10 @@
 using Cutpoint.Guests;
 using Cutpoint.Repository;
+using Cutpoint.Units;
+using Cutpoint.Workers.Capture;
 using Cutpoint.Workers.Qemu;
+using Cutpoint.Workers.Qemu.Direct;
+using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Tests.Capture;
 
 namespace Cutpoint.Workers.Tests.Qemu.Direct;
@@ -34,6 +38,37 @@ public sealed class DirectCaptureTests
         Assert.Equal(0, await guest.VerifyAsync());
         Assert.True(run.Cut.HeldUntilRelease);
         Assert.InRange(run.Cut.Pause!.Value.TotalMilliseconds, 0.1, 1000);
+    }
+
+    [Fact]
+    public async Task The_first_pass_which_begins_before_QEMU_is_set_up_ends_when_QEMU_cannot_be()
+    {
+        await using var guest = await StartAsync("file");
+        await using var session = await QemuSession.ConnectAsync(guest.Socket, guest.SessionOptions, default);
+        var inspection = await QemuPreflight.InspectAsync(session.Monitor, GuestUri.Parse($"qemu:{guest.Socket}"), default);
+        var block = inspection.Description.Blocks.Single(b => b.Name == "ram0");
+        var file = SharedRam.Open(block.Name, Path.Combine(guest.Directory, "ram"), 0, block.Length);
+        using var ram = new DirectRam(
+            [file], new CaptureOptions(), TimeSpan.Zero, await PrivateMemory.LookAsync(session, inspection, [], default), TimeProvider.System);
+        using var store = new MemoryStore();
+        await using var graph = new CaptureGraph(
+            inspection.Description, store, new CaptureGraphOptions { Chunks = 1, CutChunks = 1 }, TimeProvider.System);
+        var setUp = new TaskCompletionSource();
+        ram.Begin(graph, setUp.Task);
+        var units = new UnitRegistry(maxNameOctets: 255);
+        units.Register(new UnitRegistration(UnitKind.Internal, new UnitKey(block.Name, 0), 1, block.Length, ram.CallbacksOf(block)));
+        await using var save = new LiveSave(units, graph, new SaveOptions());
+        await save.LivePrepareAsync(default);
+        // Nobody reads without a chunk, and the only one is here.
+        using var credit = await graph.RentAsync(default);
+        var pass = save.ExecutePassAsync(0, default);
+        Assert.False(pass.IsCompleted);
+
+        setUp.SetException(new SnapshotException(ErrorCode.Incompatible, "QEMU does not want to"));
+
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => pass.WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal("QEMU does not want to", error.GetBaseException().Message);
+        await save.CompleteAsync();
     }
 
     private static Task<ToyGuest> StartAsync(string backend) => ToyGuest.StartAsync(
