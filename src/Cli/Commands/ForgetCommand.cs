@@ -47,7 +47,11 @@ internal static class ForgetCommand
                 : policy.Decide(await repository.ListAsync(cancellation), TimeZoneInfo.Local);
             var dry = parsed.GetValue(dryRun);
             foreach (var one in decisions.Where(one => !one.IsKept && !dry)) await repository.ForgetAsync(one.Checkpoint.Id, cancellation);
-            if (!dry) await OverlayNotes.MergeAsync(repository, TimeProvider.System, cancellation);
+            if (!dry)
+            {
+                await OverlayNotes.MergeAsync(repository, TimeProvider.System, cancellation);
+                if (decisions.Any(one => !one.IsKept)) await OverlayNotes.TellCoordinatorsAsync(repository, TimeProvider.System, cancellation);
+            }
             if (parsed.GetValue(CommonOptions.Json)) JsonOutput.Write(ForgetResult.From(decisions, dry), JsonOutput.Types.ForgetResult);
             else if (policy.IsEmpty) WriteNamed(decisions, dry);
             else WriteDecisions(decisions, dry);

@@ -123,7 +123,21 @@ internal static class NodeCommand
         {
             await using (repository)
             await using (database)
-            await using (cluster) await keeper.RunAsync(cancellation);
+            await using (cluster)
+            {
+                using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+                var rounds = cluster.Registry is { } registry && settings.Secret is { } secret
+                    ? new OverlayRounds(repository, database, registry, secret, Note, time).RunAsync(over.Token) : Task.CompletedTask;
+                try
+                {
+                    await keeper.RunAsync(cancellation);
+                }
+                finally
+                {
+                    await over.CancelAsync();
+                    await rounds;
+                }
+            }
         }
     }
 

@@ -37,6 +37,14 @@ internal static class OverlayNotes
             },
             repository.RunDirectory, cancellation);
 
+    /// <summary>Has standing coordinators of a repository tell its workers that checkpoints were forgotten: what they merge is on their hosts.</summary>
+    public static async Task TellCoordinatorsAsync(DirectoryRepository repository, TimeProvider time, CancellationToken cancellation)
+    {
+        if (repository.DatabaseConnectionString is null) return;
+        await using var database = await JobDatabase.OpenAsync(repository, time, cancellation);
+        await OverlayRounds.AskAsync(database, cancellation);
+    }
+
     /// <summary>
     /// Which of some checkpoints are not in a repository, and cannot come into being: no job that is at work makes them, and none that died when all but the end
     /// of its commit was done. Other jobs make their cuts anew.

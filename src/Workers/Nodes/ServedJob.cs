@@ -14,7 +14,7 @@ namespace Cutpoint.Workers.Nodes;
 /// of the job is left here then.
 /// </summary>
 internal sealed class ServedJob(
-    NodeLine line, NodeGreeting greeting, IReadOnlyList<IGuestDriver> drivers, OverlayUpkeep overlays, Action<string> note, TimeProvider time)
+    NodeLine line, NodeGreeting greeting, IReadOnlyList<IGuestDriver> drivers, OverlayUpkeep overlays, SemaphoreSlim upkeep, Action<string> note, TimeProvider time)
 {
     /// <summary>Commands that may wait while overlays are merged; a coordinator opens its guests and waits then.</summary>
     private const int MaxCommands = 1024;
@@ -93,10 +93,11 @@ internal sealed class ServedJob(
 
     /// <summary>
     /// Before the first guest is opened, since a monitor serves one client: merges the overlays no checkpoint of this repository needs any more, by the
-    /// coordinator's word. Nothing of it is the job's fault.
+    /// coordinator's word, one job after the other. Nothing of it is the job's fault.
     /// </summary>
     private async Task ObeyAsync(CaptureWorker worker, CancellationToken cancellation)
     {
+        await upkeep.WaitAsync(cancellation);
         try
         {
             var outcomes = await overlays.RunAsync(greeting.Repository ?? "", AskAsync, null, cancellation);
@@ -105,6 +106,10 @@ internal sealed class ServedJob(
         catch (SnapshotException unreadable)
         {
             note($"job {Id}: {unreadable.Message}");
+        }
+        finally
+        {
+            upkeep.Release();
         }
         await foreach (var command in _commands.Reader.ReadAllAsync(cancellation)) await worker.SendAsync(command, cancellation);
 

@@ -26,6 +26,7 @@ public sealed class WorkerNode : IDisposable
     private readonly X509Certificate2 _certificate;
     private readonly Socket _listener;
     private readonly SemaphoreSlim _greetings = new(MaxGreetings);
+    private readonly SemaphoreSlim _upkeep = new(1);
     private readonly ConcurrentDictionary<Task, bool> _connections = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ServedJob> _jobs = new(StringComparer.Ordinal);
@@ -113,6 +114,7 @@ public sealed class WorkerNode : IDisposable
         _listener.Dispose();
         _certificate.Dispose();
         _greetings.Dispose();
+        _upkeep.Dispose();
     }
 
     /// <summary>One connection, to its end; never throws.</summary>
@@ -153,7 +155,7 @@ public sealed class WorkerNode : IDisposable
 
     private async Task ServeJobAsync(NodeLine line, NodeGreeting greeting, CancellationToken stopping)
     {
-        var job = new ServedJob(line, greeting, _drivers, _overlays, _note, _time);
+        var job = new ServedJob(line, greeting, _drivers, _overlays, _upkeep, _note, _time);
         await EnterAsync(job, stopping);
         try
         {

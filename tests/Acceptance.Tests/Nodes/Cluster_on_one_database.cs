@@ -225,6 +225,23 @@ public sealed class Cluster_on_one_database(PostgresServer server) : BadDays.Bad
     }
 
     [Fact]
+    public async Task What_is_forgotten_is_merged_on_the_hosts_of_its_guests_without_another_job()
+    {
+        await Task.WhenAll(StartWorkerAsync("one"), StartCoordinatorAsync("c1"));
+        var disk = await NumberedDisk.CreateAsync(Directory.File("disks"), "raw", Cancellation);
+        await using var guest = await BootAsync(new GuestOptions { RamKiB = 98312, ArenaMiB = 4, Numbers = disk.Drive });
+        await Cutpoint.QueryAsync(Cancellation, "take", $"//one/{guest.Uri}", "--submit");
+        Assert.Equal(2, await NumberedDisk.DepthAsync(guest, Cancellation));
+
+        await Cutpoint.QueryAsync(Cancellation, "forget", "latest");
+
+        while (disk.Overlays().Count > 0) await Task.Delay(50, Cancellation);
+        Assert.Equal(1, await NumberedDisk.DepthAsync(guest, Cancellation));
+        await guest.Serial.WaitForBlocksAsync(guest.Serial.Blocks[^1] + 2, Cancellation);
+        Assert.Empty(guest.Serial.Complaints);
+    }
+
+    [Fact]
     public async Task A_database_that_restarts_in_the_middle_of_a_job_ends_neither_the_job_nor_a_node()
     {
         await Task.WhenAll(StartWorkerAsync("one"), StartWorkerAsync("two"), StartCoordinatorAsync("c1"));
