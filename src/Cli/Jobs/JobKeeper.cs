@@ -142,7 +142,7 @@ internal sealed class JobKeeper(
         catch (Exception error) when (error is SnapshotException or OperationCanceledException)
         {
             if (cancellation.IsCancellationRequested) note($"job {job.Id}: is left to the next process");
-            else note(JobError.From(error).Message is var message && message.Contains(job.Id, StringComparison.Ordinal) ? message : $"job {job.Id}: {message}");
+            else note(JobError.From(error).Message is var message && message.StartsWith($"job {job.Id}", StringComparison.Ordinal) ? message : $"job {job.Id}: {message}");
         }
         Rest(job, null);
     }
