@@ -9,7 +9,7 @@ namespace Cutpoint.Fuzz;
 public sealed class FuzzRun(FuzzTarget target, int seed, TimeSpan? caseDeadline = null)
 {
     /// <summary>A case takes a millisecond; one that takes this long hangs, however busy the machine is.</summary>
-    public static readonly TimeSpan CaseDeadline = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan CaseDeadline = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
 

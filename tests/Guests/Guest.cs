@@ -72,13 +72,14 @@ public sealed class Guest : IAsyncDisposable
         return guest;
     }
 
-    /// <summary>Starts QEMU and waits until the guest's program has counted to two.</summary>
+    /// <summary>Starts QEMU and waits until the guest's program has counted to two, and until the first block is on its disk where it writes some.</summary>
     public static async Task<Guest> BootAsync(GuestOptions options, string directory, CancellationToken cancellation)
     {
         var guest = await StartAsync(options, directory, cancellation);
         try
         {
             await guest.Serial.WaitForCountsAsync(2, cancellation);
+            if (options.Numbers is not null) await guest.Serial.WaitForBlocksAsync(1, cancellation);
             return guest;
         }
         catch

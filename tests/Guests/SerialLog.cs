@@ -5,7 +5,7 @@ namespace Cutpoint.TestGuests;
 /// <summary>What the guest's program says on its serial line, read from the file QEMU writes.</summary>
 public sealed class SerialLog(string path)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     /// <summary>The file.</summary>
     public string Path { get; } = path;
@@ -42,8 +42,20 @@ public sealed class SerialLog(string path)
     /// <summary>Numbers of the blocks the guest has written to its disk, in the order told.</summary>
     public IReadOnlyList<long> Blocks => [.. Lines.Where(line => line.StartsWith("DISK ", StringComparison.Ordinal)).Select(line => Field(line, "DISK "))];
 
+    /// <summary>The number of the last block the guest has told of; 0 before the first.</summary>
+    public long LastBlock => Blocks is [.., var last] ? last : 0;
+
+    /// <summary>Waits until the guest has complained of something.</summary>
+    /// <param name="what">How the complaint begins.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async Task WaitForComplaintAsync(string what, CancellationToken cancellation)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!Complaints.Any(line => line.StartsWith(what, StringComparison.Ordinal))) await timer.WaitForNextTickAsync(cancellation);
+    }
+
     /// <summary>Waits until the guest has counted so many seconds in this file, whatever the numbers.</summary>
-    /// <exception cref="TimeoutException">It has not, though a minute more than that has passed.</exception>
+    /// <exception cref="TimeoutException">It has not, though minutes more than that have passed.</exception>
     public async Task WaitForCountsAsync(int lines, CancellationToken cancellation)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
@@ -60,7 +72,7 @@ public sealed class SerialLog(string path)
     public async Task WaitForBlocksAsync(long number, CancellationToken cancellation)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (Blocks is not { Count: > 0 } blocks || blocks[^1] < number) await timer.WaitForNextTickAsync(cancellation);
+        while (LastBlock < number) await timer.WaitForNextTickAsync(cancellation);
     }
 
     private static long Field(string line, string name)

@@ -6,14 +6,10 @@ namespace Cutpoint.Acceptance.Tests.BadDays;
 /// <summary>What the bad days have in common: a repository, a guest when one is needed, and what must hold whatever went wrong.</summary>
 public abstract class BadDay : IDisposable
 {
-    private readonly CancellationTokenSource _cancellation;
+    /// <summary>Ends a test that hangs: none is meant to need that long.</summary>
+    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(5));
 
-    /// <param name="minutes">After which a test that hangs is ended; no test is meant to need them.</param>
-    protected BadDay(int minutes = 5)
-    {
-        _cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(minutes));
-        Cutpoint = new CutpointProgram(Directory.File("repository"), Directory.File("state"));
-    }
+    protected BadDay() => Cutpoint = new CutpointProgram(Directory.File("repository"), Directory.File("state"));
 
     protected TemporaryDirectory Directory { get; } = new();
 

@@ -92,7 +92,7 @@ public sealed class Repository_that_fails : BadDay
     public async Task Keeps_what_a_killed_take_left_until_it_is_cancelled()
     {
         await InitAsync();
-        await using (var take = RunningTake.Start(Cutpoint, "reference:a?ram=256MiB", "--codec", "zstd:12"))
+        await using (var take = RunningTake.Start(Cutpoint, "reference:a?ram=256MiB", "--codec", "zstd:15"))
         {
             Assert.True(await take.ReachAsync("Live", Cancellation));
             // Its first pack comes after its first pass has begun.

@@ -5,7 +5,7 @@ namespace Cutpoint.Acceptance.Tests.BadDays;
 
 public sealed class Take_that_is_interrupted : BadDay
 {
-    private const int CtrlC = 2, Kill = 9;
+    private const int CtrlC = 2, Kill = 9, Continue = 18, Stop = 19;
 
     private static readonly GuestOptions Private = new() { Ram = GuestRam.Private, PagesPerSecond = 4000 };
 
@@ -30,7 +30,8 @@ public sealed class Take_that_is_interrupted : BadDay
     {
         await InitAsync();
         await using var guest = await BootAsync(Private with { Ram = ram });
-        await using var take = RunningTake.Start(Cutpoint, guest.Uri);
+        // Slowly where the signal must not come too late.
+        await using var take = RunningTake.Start(Cutpoint, guest.Uri, "--codec", phase is "Preflight" or "Live" ? "zstd:15" : "zstd");
 
         if (await take.ReachAsync(phase, Cancellation)) take.Signal(CtrlC);
         var result = await take.EndAsync(Cancellation);
@@ -57,7 +58,7 @@ public sealed class Take_that_is_interrupted : BadDay
         await InitAsync();
         await using var guest = await BootAsync(Private with { Ram = ram });
         var before = guest.Serial.Counts.Count;
-        await using (var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", "stop", "--codec", "zstd:9", "--freeze-limit", "4s"))
+        await using (var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", "stop", "--codec", "zstd:19", "--freeze-limit", "4s"))
         {
             Assert.True(await take.ReachAsync("Cutting", Cancellation));
             take.Signal(Kill);
@@ -76,9 +77,11 @@ public sealed class Take_that_is_interrupted : BadDay
         await InitAsync();
         await using var guest = await BootAsync();
         await using var first = RunningTake.Start(Cutpoint, guest.Uri, "--codec", "zstd:12");
-        Assert.True(await first.ReachAsync("Preflight", Cancellation));
+        Assert.True(await first.ReachAsync("Live", Cancellation));
+        first.Signal(Stop);
 
         var second = await RunAsync("take", guest.Uri);
+        first.Signal(Continue);
         var result = await first.EndAsync(Cancellation);
 
         Assert.True(result.ExitCode == 0, result.Output + result.Error);
@@ -112,7 +115,7 @@ public sealed class Take_that_is_interrupted : BadDay
 
     private async Task LoseTakeAndGuardAsync(Guest guest)
     {
-        await using var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", "stop", "--codec", "zstd:9");
+        await using var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", "stop", "--codec", "zstd:19");
         Assert.True(await take.ReachAsync("Cutting", Cancellation));
         CutpointProgram.Signal(await GuardAsync(), Kill);
         take.Signal(Kill);

@@ -12,7 +12,7 @@ public sealed class Encrypted_guest : BadDay
     {
         Assert.Equal(0, (await RunAsync(["init", "--encrypt", .. Key])).ExitCode);
         await using var guest = await BootAsync();
-        await using (var take = RunningTake.Start(Cutpoint, [guest.Uri, "--name", "one", "--codec", "zstd:12", .. Key]))
+        await using (var take = RunningTake.Start(Cutpoint, [guest.Uri, "--name", "one", "--codec", "zstd:15", .. Key]))
         {
             Assert.True(await take.ReachAsync("Live", Cancellation));
             // The phase is told of before there is anything to go on with.

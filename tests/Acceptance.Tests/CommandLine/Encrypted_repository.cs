@@ -9,7 +9,7 @@ public sealed class Encrypted_repository : IDisposable
     private const string Guest = "reference:telling-guest?ram=16MiB&seed=1&paused";
 
     private readonly TemporaryDirectory _directory = new();
-    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(5));
     private readonly CutpointProgram _cutpoint;
 
     public Encrypted_repository() => _cutpoint = new CutpointProgram(_directory.File("repository"), _directory.File("state"));

@@ -6,7 +6,7 @@ namespace Cutpoint.Acceptance.Tests.CommandLine;
 public sealed class Upkeep_of_a_repository : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
-    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _cancellation = new(TimeSpan.FromMinutes(5));
     private readonly CutpointProgram _cutpoint;
 
     public Upkeep_of_a_repository() => _cutpoint = new CutpointProgram(_directory.File("repository"), _directory.File("state"));

@@ -11,7 +11,7 @@ public sealed class Containers_of_the_manifests(PostgresServer server) : IClassF
 {
     private const int SigTerm = 15;
 
-    private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(90));
+    private readonly CancellationTokenSource _patience = new(TimeSpan.FromMinutes(5));
     private readonly TemporaryDirectory _root = new();
 
     private CancellationToken Cancellation => _patience.Token;

@@ -10,7 +10,7 @@ namespace Cutpoint.Acceptance.Tests.Disks;
 /// A machine without a system, whose disk QEMU itself writes numbered blocks to, taken again and again while old checkpoints are forgotten: what its disk
 /// stands on must get shorter while it runs, and every checkpoint that is kept must keep its disk.
 /// </summary>
-public sealed class Chain_of_images() : BadDay(minutes: 3)
+public sealed class Chain_of_images() : BadDay
 {
     private const int SigKill = 9;
     private const int Kept = 3;

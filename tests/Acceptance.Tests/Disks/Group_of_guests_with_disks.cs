@@ -28,7 +28,7 @@ public sealed class Group_of_guests_with_disks : BadDay
         // Their sources write on, and leave the frozen images alone.
         foreach (var guest in (Guest[])[pair.Asks, pair.Answers])
         {
-            await guest.Serial.WaitForBlocksAsync(guest.Serial.Blocks[^1] + 3, Cancellation);
+            await guest.Serial.WaitForBlocksAsync(guest.Serial.LastBlock + 3, Cancellation);
             Assert.Empty(guest.Serial.Complaints);
             await guest.KillAsync();
         }

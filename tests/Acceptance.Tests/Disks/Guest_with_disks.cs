@@ -25,14 +25,14 @@ public sealed class Guest_with_disks : BadDay
         var depth = await NumberedDisk.DepthAsync(source, Cancellation);
 
         await Cutpoint.QueryAsync(Cancellation, "take", source.Uri, "--name", "one", "--transport", transport, "--strategy", strategy);
-        await source.Serial.WaitForBlocksAsync(source.Serial.Blocks[^1] + 3, Cancellation);
+        await source.Serial.WaitForBlocksAsync(source.Serial.LastBlock + 3, Cancellation);
         await Cutpoint.QueryAsync(Cancellation, "take", source.Uri, "--name", "two", "--transport", transport, "--strategy", strategy);
-        await source.Serial.WaitForBlocksAsync(source.Serial.Blocks[^1] + 3, Cancellation);
+        await source.Serial.WaitForBlocksAsync(source.Serial.LastBlock + 3, Cancellation);
 
         var first = await disk.LastBlockAsync(Cancellation);
         var second = await new NumberedDisk(FrozenOf(await Cutpoint.QueryAsync(Cancellation, "show", "two")), "qcow2").LastBlockAsync(Cancellation);
         Assert.InRange(first, 1, second - 1);
-        Assert.InRange(second, first + 1, source.Serial.Blocks[^1] - 1);
+        Assert.InRange(second, first + 1, source.Serial.LastBlock - 1);
         foreach (var (name, frozen) in new[] { ("one", first), ("two", second) })
         {
             await using var restored = RestoredGuest.From(await Cutpoint.QueryAsync(Cancellation, "restore", name, "--launch"));
@@ -40,7 +40,7 @@ public sealed class Guest_with_disks : BadDay
             Assert.Empty(restored.Serial.Complaints);
             // It was about to tell the last block, or had told it.
             Assert.InRange(restored.Serial.Blocks[0], frozen, frozen + 1);
-            Assert.Equal(restored.Serial.Blocks[^1] - restored.Serial.Blocks[0] + 1, restored.Serial.Blocks.Count);
+            Assert.Equal(restored.Serial.LastBlock - restored.Serial.Blocks[0] + 1, restored.Serial.Blocks.Count);
         }
         Assert.Equal(first, await disk.LastBlockAsync(Cancellation));
 
@@ -62,13 +62,13 @@ public sealed class Guest_with_disks : BadDay
         await using var guest = await BootAsync(Small with { Numbers = disk.Drive });
         CutpointResult ended;
         // Its memory is read in the phase or is in the cut buffer then, and takes this codec long: the phase lasts.
-        await using (var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", strategy, "--freeze-limit", "60s", "--codec", "zstd:15"))
+        await using (var take = RunningTake.Start(Cutpoint, guest.Uri, "--strategy", strategy, "--codec", "zstd:15"))
         {
             Assert.True(await take.ReachAsync(phase, Cancellation));
             take.Signal(signal);
             ended = await take.EndAsync(Cancellation);
         }
-        await guest.Serial.WaitForBlocksAsync(guest.Serial.Blocks[^1] + 2, Cancellation);
+        await guest.Serial.WaitForBlocksAsync(guest.Serial.LastBlock + 2, Cancellation);
 
         if (signal == CtrlC) IsOneClearError(ended, 130);
         else await Cutpoint.QueryAsync(Cancellation, "doctor");
@@ -96,7 +96,7 @@ public sealed class Guest_with_disks : BadDay
     {
         Assert.Empty(disk.Overlays());
         Assert.Equal(depth, await NumberedDisk.DepthAsync(guest, Cancellation));
-        var told = guest.Serial.Blocks[^1];
+        var told = guest.Serial.LastBlock;
         await guest.Serial.WaitForBlocksAsync(told + 2, Cancellation);
         Assert.InRange(await disk.LastBlockAsync(Cancellation), told, long.MaxValue);
         Assert.Empty(guest.Serial.Complaints);

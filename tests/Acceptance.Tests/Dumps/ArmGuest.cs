@@ -20,7 +20,7 @@ public sealed class ArmGuest : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         var ct = cancellation.Token;
         var cutpoint = new CutpointProgram(_directory.File("repository"), _directory.File("state"));
         await RunAsync(cutpoint, ct, "init");

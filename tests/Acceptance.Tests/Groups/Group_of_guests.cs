@@ -5,7 +5,7 @@ namespace Cutpoint.Acceptance.Tests.Groups;
 /// <summary>Two guests at one cut: one read from its RAM file, the other from its migration stream.</summary>
 public sealed class Group_of_guests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
     private static readonly GuestOptions Small = new() { RamKiB = 98312, ArenaMiB = 8 };
 
     private readonly CancellationTokenSource _cancellation = new(Patience);
@@ -82,7 +82,7 @@ public sealed class Group_of_guests : IAsyncLifetime
     [Fact]
     public async Task Ends_without_a_checkpoint_when_a_guest_dies_and_is_taken_without_it_when_that_is_tolerated()
     {
-        await using (var take = RunningTake.Start(_cutpoint, _one.Uri, _two.Uri, "--strategy", "precopy"))
+        await using (var take = RunningTake.Start(_cutpoint, _one.Uri, _two.Uri, "--strategy", "precopy", "--codec", "zstd:15"))
         {
             Assert.True(await take.ReachAsync("Live", Ct));
             await _two.KillAsync();

@@ -9,7 +9,7 @@ public sealed class Judge_of_equality
     [Fact]
     public async Task Finds_a_migrated_guest_equal_and_one_changed_octet_different()
     {
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         var ct = cancellation.Token;
         using var directory = new TemporaryDirectory();
         var options = new GuestOptions { RamKiB = 98312, Cpus = 2, VmCoreInfo = true };

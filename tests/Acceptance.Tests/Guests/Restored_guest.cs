@@ -7,7 +7,7 @@ namespace Cutpoint.Acceptance.Tests.Guests;
 /// </summary>
 public sealed class Restored_guest
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     public static TheoryData<int> Guests => [.. Enumerable.Range(0, MatrixGuest.All.Count)];
 

@@ -8,7 +8,7 @@ public sealed class Saved_state
     [Fact]
     public async Task Carries_a_running_guest_into_another_repository()
     {
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         var ct = cancellation.Token;
         using var directory = new TemporaryDirectory();
         var here = new CutpointProgram(directory.File("here"), directory.File("state"));

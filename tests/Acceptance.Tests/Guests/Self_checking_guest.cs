@@ -7,9 +7,9 @@ namespace Cutpoint.Acceptance.Tests.Guests;
 public sealed class Self_checking_guest
 {
     [Fact]
-    public async Task Reports_at_once_a_page_that_was_changed_behind_its_back()
+    public async Task Reports_a_page_that_was_changed_behind_its_back()
     {
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var cancellation = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         using var directory = new TemporaryDirectory();
         await using var guest = await Guest.BootAsync(new GuestOptions { PagesPerSecond = 0, RamKiB = 98312 }, directory.Path, cancellation.Token);
         Assert.Empty(guest.Serial.Complaints);
@@ -19,10 +19,7 @@ public sealed class Self_checking_guest
             ram.Position = FindPage(ram, index: 77) + 1024;
             ram.WriteByte(0xA5);
         }
-        await guest.Serial.WaitForCountsAsync(guest.Serial.Counts.Count + 2, cancellation.Token);
-
-        Assert.Contains(guest.Serial.Lines, line => line.StartsWith("WRONG page=77 word=128", StringComparison.Ordinal));
-        Assert.NotEmpty(guest.Serial.Complaints);
+        await guest.Serial.WaitForComplaintAsync("WRONG page=77 word=128", cancellation.Token);
     }
 
     private static long FindPage(FileStream ram, ulong index)

@@ -9,6 +9,9 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     private const int SigInt = 2, SigKill = 9, SigTerm = 15, SigCont = 18, SigStop = 19;
     private const string Large = "?ram=512MiB&dirty=1000";
 
+    /// <summary>For a job that is resumed: what was not stored is compressed once more.</summary>
+    private const string Small = "?ram=64MiB&dirty=1000";
+
     private NodeProcess _one = null!;
     private NodeProcess _two = null!;
 
@@ -81,15 +84,13 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     [Fact]
     public async Task A_job_whose_worker_is_killed_goes_on_when_it_is_back_and_stores_nothing_twice()
     {
+        // The codec is slow, so that the job is far from its end when much of the guest is stored.
         await using var take = RunningTake.Start(
-            Cutpoint, _one.Guest("reference:a?ram=8MiB&dirty=0"), _two.Guest("reference:b?ram=256MiB&dirty=0&seed=7"), "--secret-file", SecretFile);
+            Cutpoint, _one.Guest("reference:a?ram=8MiB&dirty=0"), _two.Guest("reference:b?ram=256MiB&dirty=0&seed=7"), "--secret-file", SecretFile, "--codec", "zstd:12");
         Assert.True(await take.ReachAsync("Live", Cancellation));
-        // While the one stands still, the job cannot end before the other has stored much of its guest and is killed.
-        _one.Signal(SigStop);
         while (await JobAsync() is var open && (long)open["storedBytes"]! < 32 << 20 && (string?)open["phase"] == "Live") await Task.Delay(20, Cancellation);
         _two.Signal(SigKill);
         IsOneClearError(await take.EndAsync(Cancellation), 8, _two.Address);
-        _one.Signal(SigCont);
         await _one.HearAsync("every guest is put back", Cancellation);
         var left = await JobAsync();
         Assert.Equal("Interrupted", (string?)left["phase"]);
@@ -112,7 +113,7 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     [Fact]
     public async Task A_worker_that_hangs_is_given_up_when_its_lease_is_over_and_finds_itself_fenced_out_when_it_wakes()
     {
-        await using var take = await LiveAsync();
+        await using var take = await LiveAsync(Small);
         _two.Signal(SigStop);
 
         var ended = await take.EndAsync(Cancellation);
@@ -137,7 +138,7 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     [Fact]
     public async Task A_coordinator_that_is_killed_leaves_every_guest_put_back_and_a_job_that_can_be_resumed()
     {
-        await using var take = await LiveAsync();
+        await using var take = await LiveAsync(Small);
         take.Signal(SigKill);
         await take.EndAsync(Cancellation);
         await _one.HearAsync("every guest is put back", Cancellation);
@@ -155,11 +156,11 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
         var seed = Environment.TickCount;
         var random = new Random(seed);
         var begun = 0;
-        for (var round = 0; round < 3; round++)
+        for (var round = 0; round < 3 || begun == 0; round++)
         {
             await using (var take = StartTake())
             {
-                if (round == 0) Assert.True(await take.ReachAsync("Live", Cancellation));
+                if (round == 0) await take.ReachAsync("Live", Cancellation);
                 await Task.Delay(random.Next(600), Cancellation);
                 take.Signal(SigKill);
             }
@@ -178,7 +179,7 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
         }
 
         var checkpoints = (await Cutpoint.QueryAsync(Cancellation, "list"))["checkpoints"]!.AsArray();
-        Assert.True(begun > 0 && checkpoints.Count >= begun, $"seed {seed}: {begun} jobs were left, {checkpoints.Count} checkpoints are there");
+        Assert.True(checkpoints.Count >= begun, $"seed {seed}: {begun} jobs were left, {checkpoints.Count} checkpoints are there");
         foreach (var one in checkpoints) IsOneCut(await Cutpoint.QueryAsync(Cancellation, "show", (string)one!["id"]!));
         Assert.Equal(0, (await RunAsync("verify")).ExitCode);
         await TakeAsync("reference:a" + Large, "reference:b" + Large);
@@ -222,15 +223,16 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     private Task<JsonNode> TakeAsync(string one, string two, params string[] more) =>
         Cutpoint.QueryAsync(Cancellation, ["take", _one.Guest(one), _two.Guest(two), "--secret-file", SecretFile, .. more]);
 
-    private async Task<RunningTake> LiveAsync()
+    /// <summary>A take in its first pass, which takes this codec long.</summary>
+    private async Task<RunningTake> LiveAsync(string guest = Large)
     {
-        var take = StartTake();
+        var take = StartTake(guest, "zstd:15");
         Assert.True(await take.ReachAsync("Live", Cancellation));
         return take;
     }
 
-    private RunningTake StartTake() =>
-        RunningTake.Start(Cutpoint, _one.Guest("reference:a" + Large), _two.Guest("reference:b" + Large), "--secret-file", SecretFile);
+    private RunningTake StartTake(string guest = Large, string codec = "zstd") =>
+        RunningTake.Start(Cutpoint, _one.Guest("reference:a" + guest), _two.Guest("reference:b" + guest), "--secret-file", SecretFile, "--codec", codec);
 
     private async Task<JsonNode> JobAsync() => Assert.Single((await Cutpoint.QueryAsync(Cancellation, "list"))["jobs"]!.AsArray())!;
 

@@ -37,7 +37,7 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
     public async Task Has_its_disk_as_of_the_cut_and_its_worker_merges_what_was_forgotten_when_the_next_coordinator_comes()
     {
         await Cutpoint.QueryAsync(Cancellation, "take", _worker.Guest(_guest.Uri), "--secret-file", SecretFile);
-        await _guest.Serial.WaitForBlocksAsync(_guest.Serial.Blocks[^1] + 3, Cancellation);
+        await _guest.Serial.WaitForBlocksAsync(_guest.Serial.LastBlock + 3, Cancellation);
         await LatestHasItsDiskAsync(await _disk.LastBlockAsync(Cancellation));
 
         await Cutpoint.QueryAsync(Cancellation, "forget", "latest");
@@ -78,7 +78,7 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
 
         Assert.Equal(2, await NumberedDisk.DepthAsync(_guest, Cancellation));
         Assert.Single(_disk.Overlays());
-        await _guest.Serial.WaitForBlocksAsync(_guest.Serial.Blocks[^1] + 3, Cancellation);
+        await _guest.Serial.WaitForBlocksAsync(_guest.Serial.LastBlock + 3, Cancellation);
         Assert.Empty(_guest.Serial.Complaints);
         await LatestHasItsDiskAsync(await _disk.LastBlockAsync(Cancellation));
     }
@@ -91,7 +91,7 @@ public sealed class Guest_with_disks_on_another_node : BadDay, IAsyncLifetime
     private async Task<RunningTake> DrainingAsync(string codec)
     {
         var take = RunningTake.Start(
-            Cutpoint, _worker.Guest(_guest.Uri), "--secret-file", SecretFile, "--strategy", "stop", "--freeze-limit", "60s", "--codec", codec);
+            Cutpoint, _worker.Guest(_guest.Uri), "--secret-file", SecretFile, "--strategy", "stop", "--codec", codec);
         Assert.True(await take.ReachAsync("Draining", Cancellation));
         return take;
     }

@@ -45,7 +45,7 @@ internal sealed class SimulatedNode : IAsyncDisposable
         var plan = new JobPlan
         {
             JobId = writer.Id.ToString(), Guests = [new GuestPlan("guest", uri)], Codec = "none",
-            Options = new CaptureOptions { ScratchDirectory = writer.ScratchDirectory },
+            Options = new CaptureOptions { ScratchDirectory = writer.ScratchDirectory, FreezeLimit = TimeSpan.FromMinutes(5) },
         };
         return await RunAsync(writer, await JobJournal.CreateAsync(_database, plan.JobId, [], default), host => host.RunAsync(plan, default));
     }

@@ -4,7 +4,7 @@ using Cutpoint.TestGuests;
 namespace Cutpoint.Acceptance.Tests.Resume;
 
 /// <summary>A real guest and the real program, killed as nothing can be caught or cleaned up.</summary>
-public sealed class Take_killed_at_random_moments() : BadDays.BadDay(minutes: 5)
+public sealed class Take_killed_at_random_moments() : BadDays.BadDay
 {
     private const int Kills = 20, SigKill = 9, SigTerm = 15;
 

@@ -8,7 +8,7 @@ namespace Cutpoint.Coordinator.Tests.Jobs;
 
 public sealed class JobHostTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly GoodWorker _worker = new();
     private readonly Catalog _catalog = new();
 

@@ -5,7 +5,7 @@ namespace Cutpoint.Shared.Tests.Actors;
 
 public sealed class ActorTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly ManualTime _time = new();
 
     [Fact]

@@ -96,7 +96,7 @@ public class PostgresServer : IAsyncLifetime
                 await connection.OpenAsync();
                 return;
             }
-            catch (NpgsqlException) when (attempt < 300 && !_server.HasExited)
+            catch (NpgsqlException) when (attempt < 1200 && !_server.HasExited)
             {
                 // The server says nothing when it is ready that could be waited for.
                 await Task.Delay(100);

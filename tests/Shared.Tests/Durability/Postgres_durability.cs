@@ -15,7 +15,7 @@ public sealed class Postgres_durability(PostgresServer server) : Durability_spec
         other.Listen();
         var received = Task.CompletedTask;
         // The listener tells nobody that it is there; one hint after the other until one is heard.
-        for (var attempt = 0; attempt < 100; attempt++)
+        for (var attempt = 0; attempt < 1000; attempt++)
         {
             received = other.WaitAsync(TimeSpan.FromMinutes(1), default);
             await one.HintAsync(default);
@@ -40,7 +40,7 @@ public sealed class Postgres_durability(PostgresServer server) : Durability_spec
     {
         var (past, present, future) = (new ManualTime(), await OpenAsync(TimeProvider.System), new ManualTime());
         future.Advance(TimeSpan.FromDays(365 * 100));
-        var length = TimeSpan.FromMinutes(1);
+        var length = TimeSpan.FromHours(1);
         var lease = (await new Leases(await OpenAsync(past), length).AcquireAsync("leader", "past", default))!;
 
         Assert.Null(await new Leases(await OpenAsync(future), length).AcquireAsync("leader", "future", default));

@@ -93,7 +93,7 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
         await using var writer = await repository.Open.BeginAsync(Resumable, default);
         await repository.ExecuteAsync("UPDATE job SET epoch = epoch + 1");
         time.Advance(TimeSpan.FromSeconds(5));
-        Assert.True(writer.Lost.WaitHandle.WaitOne(TimeSpan.FromSeconds(30)));
+        Assert.True(writer.Lost.WaitHandle.WaitOne(TimeSpan.FromMinutes(1)));
         var error = await Assert.ThrowsAsync<SnapshotException>(async () => await writer.AddGuestAsync("g", [Ram], default));
         Assert.Equal(ErrorCode.Locked, error.Code);
     }

@@ -5,7 +5,7 @@ namespace Cutpoint.Shared.Tests.Units;
 
 public sealed class LiveSaveTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly UnitRegistry _registry = new();
     private readonly CountingSinks _sinks = new();
     private readonly List<string> _calls = [];

@@ -6,7 +6,7 @@ namespace Cutpoint.Workers.Tests.Capture;
 
 public sealed class CaptureGraphTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly MemoryStore _inner = new();
     private readonly HookedStore _store;
     private readonly CaptureGraph _graph;

@@ -10,7 +10,7 @@ namespace Cutpoint.Workers.Tests.Capture;
 /// <summary>A repository in a directory of its own, a worker, and a coordinator that does the usual thing.</summary>
 internal sealed class CaptureRun : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private const string Guest = "g";
 
     private readonly DirectoryRepository _repository;
@@ -68,7 +68,7 @@ internal sealed class CaptureRun : IAsyncDisposable
     /// <summary>Takes a checkpoint: passes while they are asked for, cut, release, drain, commit, close.</summary>
     public async Task<CheckpointInfo> TakeAsync(string uri, CaptureOptions? options = null)
     {
-        options ??= new CaptureOptions();
+        options ??= new CaptureOptions { FreezeLimit = Patience };
         var opened = await AskAsync<GuestOpened>(new OpenGuest("j", Guest, uri, options, "zstd"));
         for (uint pass = 0; opened.Strategy == CaptureStrategy.Precopy; pass++)
         {

@@ -10,7 +10,7 @@ namespace Cutpoint.Workers.Tests.Capture;
 /// <summary>What a worker does for a guest that is one of several.</summary>
 public sealed class GroupCaptureTests
 {
-    private static readonly CaptureOptions InGroup = new() { GroupSize = 2 };
+    private static readonly CaptureOptions InGroup = new() { GroupSize = 2, FreezeLimit = ToyGuest.FreezeLimit };
 
     [Fact]
     public async Task An_aligning_pass_rests_before_it_begins_and_has_no_votes()
@@ -89,7 +89,7 @@ public sealed class GroupCaptureTests
         var (other, met) = (new TaskCompletionSource(), false);
         var first = new Interruption(Interruption.Closing, 1, async () =>
         {
-            await other.Task.WaitAsync(TimeSpan.FromSeconds(10));
+            await other.Task.WaitAsync(TimeSpan.FromMinutes(1));
             met = true;
         });
         var second = new Interruption(Interruption.Closing, 2, () =>
@@ -110,14 +110,17 @@ public sealed class GroupCaptureTests
     public async Task A_guest_read_by_its_stream_is_held_until_the_release_and_can_be_cut_again(CaptureStrategy strategy)
     {
         await using var guest = await ToyGuest.StartAsync("-m", "16392K");
+        await using var other = await ToyGuest.StartAsync();
         var time = new ManualTime();
         await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System), time);
         var cuts = await StreamCuts.OpenAsync(run, guest, strategy);
         await cuts.HoldAsync();
         var counter = guest.Counter;
+        // For as long as another one takes to count on.
+        for (var count = 0; count < 3; count++) await other.WaitUntilItCountsAsync();
+        Assert.InRange(guest.Counter, counter, counter + 1);
         time.Advance(StreamCuts.FreezeLimit);
         Assert.False((await run.NextAsync<CutEnded>()).Cut.HeldUntilRelease);
-        Assert.InRange(guest.Counter, counter, counter + 1);
         await guest.WaitUntilItCountsAsync();
 
         await cuts.HoldAsync();

@@ -4,7 +4,7 @@ namespace Cutpoint.Workers.Tests.Capture;
 
 public sealed class OrderedStageTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     [Fact]
     public async Task Results_keep_the_order_of_items_however_long_each_takes()

@@ -8,7 +8,7 @@ namespace Cutpoint.Workers.Tests.Capture;
 /// <summary>What a coordinator does with a real guest of a group that is read by its stream: attempts to cut, one after the other.</summary>
 internal sealed class StreamCuts
 {
-    internal static readonly TimeSpan FreezeLimit = TimeSpan.FromSeconds(30);
+    internal static readonly TimeSpan FreezeLimit = ToyGuest.FreezeLimit;
     private const int MostAttempts = 10;
 
     private readonly CaptureRun _run;

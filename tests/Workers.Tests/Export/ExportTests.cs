@@ -42,9 +42,9 @@ public sealed class ExportTests(TakenToyFixture fixture) : IClassFixture<TakenTo
                 writer.WriteBoolean("state", true);
                 writer.WriteEndObject();
                 writer.WriteEndArray();
-            }, TimeSpan.FromSeconds(5), default);
-            await monitor.ExecuteAsync("migrate", writer => writer.WriteString("uri", $"exec:cat > {file}"), TimeSpan.FromSeconds(5), default);
-            await events.WaitAsync(next => next.Text("status") == "completed", TimeSpan.FromSeconds(20), default);
+            }, TimeSpan.FromMinutes(1), default);
+            await monitor.ExecuteAsync("migrate", writer => writer.WriteString("uri", $"exec:cat > {file}"), TimeSpan.FromMinutes(1), default);
+            await events.WaitAsync(next => next.Text("status") == "completed", TimeSpan.FromMinutes(1), default);
         }
         var imported = await fixture.ImportAsync(file);
         var again = Path.Combine(_directory, "again.qmig");

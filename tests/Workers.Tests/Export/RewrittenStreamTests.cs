@@ -12,7 +12,7 @@ namespace Cutpoint.Workers.Tests.Export;
 /// </summary>
 public sealed class RewrittenStreamTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
 
     // No multiple of 256 KiB: in such blocks QEMU before 9.0 loses writes of live passes under TCG.

@@ -16,7 +16,7 @@ public sealed class QemuSessionTests
         Assert.NotNull(stop);
         Assert.Null(again);
         Assert.NotNull(resume);
-        Assert.InRange((resume.Value - stop.Value).TotalMilliseconds, 0.01, 1000);
+        Assert.InRange((resume.Value - stop.Value).TotalMilliseconds, 0.01, 60_000);
         Assert.Null(await session.ContinueAsync());
         await guest.WaitUntilItCountsAsync();
     }

@@ -10,6 +10,9 @@ namespace Cutpoint.Workers.Tests.Qemu;
 /// <summary>A real QEMU with the toy guest, in a directory of its own; both are gone after disposal.</summary>
 internal sealed partial class ToyGuest : IAsyncDisposable
 {
+    /// <summary>Longer than any test waits: what a test is not about does not thaw the guest.</summary>
+    internal static readonly TimeSpan FreezeLimit = TimeSpan.FromMinutes(5);
+
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly Process _process;
@@ -34,7 +37,7 @@ internal sealed partial class ToyGuest : IAsyncDisposable
 
     internal QemuSessionOptions SessionOptions => new()
     {
-        Intents = new FreezeIntents(Path.Combine(Directory, "freeze")), Guard = TestProgram.Guard,
+        Intents = new FreezeIntents(Path.Combine(Directory, "freeze")), Guard = TestProgram.Guard, FreezeLimit = FreezeLimit,
     };
 
     internal static string MakeDirectory() => System.IO.Directory.CreateTempSubdirectory("cutpoint-test-").FullName;

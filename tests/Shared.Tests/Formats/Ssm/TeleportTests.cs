@@ -13,7 +13,7 @@ public sealed class TeleportTests : IAsyncLifetime, IDisposable
     private const string Password = "hashed password";
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(30));
+    private readonly CancellationTokenSource _patience = new(TimeSpan.FromMinutes(1));
     private readonly Machine _machine = new();
     private TcpClient? _sourceSocket;
     private TcpClient? _targetSocket;

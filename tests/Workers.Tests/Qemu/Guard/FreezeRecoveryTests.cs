@@ -8,7 +8,7 @@ namespace Cutpoint.Workers.Tests.Qemu.Guard;
 /// <summary>What a guest in a state no real QEMU can be held in is put back by: a monitor that follows a script.</summary>
 public sealed class FreezeRecoveryTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     /// <summary>QEMU 7.2 between its own stop of the guest and its wait: a cancellation there is not noticed, and the guest stands still for ever.</summary>
     [Theory]

@@ -206,7 +206,7 @@ public sealed class QemuIncomingTests
             await session.SendDescriptorAsync("m", file, default);
         }
         await session.MigrateAsync("m", default);
-        await events.WaitAsync(next => next.Text("status") == "completed", TimeSpan.FromSeconds(10), default);
+        await events.WaitAsync(next => next.Text("status") == "completed", TimeSpan.FromMinutes(1), default);
         session.KeepStopped();
         return new Captured(directory, seen.Description, guest.Counter, ramInFile, ramInFile && shared);
     }

@@ -85,7 +85,7 @@ public sealed class StreamCaptureTests
         else await Assert.ThrowsAnyAsync<OperationCanceledException>(() => save.SaveExecuteAsync(limit.Token));
         sinks.Emitting = static () => { };
         // Null where QEMU was first and let the guest run by itself.
-        await capture.VoidAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+        await capture.VoidAsync().AsTask().WaitAsync(TimeSpan.FromMinutes(1));
         await save.CompleteAsync();
         await guest.WaitUntilItCountsAsync();
 
