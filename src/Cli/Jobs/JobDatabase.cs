@@ -17,7 +17,7 @@ internal static class JobDatabase
     {
         repository.ThrowIfReadOnly();
         return repository.DatabaseConnectionString is { } database
-            ? await PostgresDatabase.OpenAsync(database, time, cancellation)
+            ? await PostgresDatabase.OpenAsync(database, time, cancellation, repository.TextCipher)
             // A power cut ends the guests of the job with it, and packs are flushed by themselves: events need survive processes only.
             : await SqliteDatabase.OpenAsync(Path.Combine(repository.Directory, FileName), survivesPowerCut: false, time, cancellation, repository.TextCipher);
     }

@@ -10,7 +10,7 @@ namespace Cutpoint.Cli.Jobs;
 
 /// <summary>
 /// A take that is done by a coordinator node: its plan goes into the repository's database, and its journal there is followed to its end. Only the database is
-/// needed for that; whoever has the packs too is shown the checkpoint as after any take.
+/// needed for that, and the key of an encrypted repository; whoever has the packs too is shown the checkpoint as after any take.
 /// </summary>
 internal static class SubmittedTake
 {
@@ -108,7 +108,7 @@ internal static class SubmittedTake
 
     private static Task<PostgresDatabase> OpenAsync(ParseResult parsed, TimeProvider time, CancellationToken cancellation) =>
         parsed.GetValue(CommonOptions.Repository)!.Database is { } database
-            ? PostgresDatabase.OpenAsync(database.ConnectionString, time, cancellation)
+            ? PostgresDatabase.OpenAsync(database.ConnectionString, time, cancellation, DirectoryRepository.OpenTextCipher(RepositoryAccess.Location(parsed)))
             : throw new SnapshotException(
                 ErrorCode.Usage, "a take can be submitted only to a repository in PostgreSQL", "name one with --repository 'postgres://user@host/db?packs=DIR'") { IsPreflight = true };
 }

@@ -115,16 +115,21 @@ public abstract class Database : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 
     /// <summary>A payload as the tables have it.</summary>
-    internal string Seal(string payload, string stream, long number) => Payloads?.Seal(payload, Place(stream, number)) ?? payload;
+    /// <exception cref="SnapshotException">It must be encrypted, and there is no key (<see cref="ErrorCode.NotAuthorised"/>).</exception>
+    internal string Seal(string payload, string stream, long number) => Cipher()?.Seal(payload, Place(stream, number)) ?? payload;
 
     /// <summary>A payload as it was given.</summary>
-    internal string Open(string payload, string stream, long number) => Payloads?.Open(payload, Place(stream, number)) ?? payload;
+    /// <exception cref="SnapshotException">It is encrypted, and there is no key (<see cref="ErrorCode.NotAuthorised"/>), or another one.</exception>
+    internal string Open(string payload, string stream, long number) => Cipher()?.Open(payload, Place(stream, number)) ?? payload;
 
     /// <summary>A statement of the schema in the words of this database.</summary>
     internal abstract string Adapt(string statement);
 
     /// <summary>True for the error of a row that is there already.</summary>
     internal abstract bool IsDuplicate(DbException error);
+
+    /// <summary>True when nobody writes payloads in the clear here, who knows no better.</summary>
+    private protected bool IsSealed { get; set; }
 
     private protected abstract ValueTask<DbConnection> OpenAsync(CancellationToken cancellation);
 
@@ -141,6 +146,9 @@ public abstract class Database : IAsyncDisposable
         lock (_gate) (hint, _hint) = (_hint, NewHint());
         hint.SetResult();
     }
+
+    private TextCipher? Cipher() => Payloads is not null || !IsSealed ? Payloads : throw new SnapshotException(
+        ErrorCode.NotAuthorised, $"the repository of {Name} is encrypted and no key was given", "give --key-file, --passphrase-file or --key-command") { IsPreflight = true };
 
     private static async ValueTask EndAsync(DbTransaction transaction, DbException? failure)
     {

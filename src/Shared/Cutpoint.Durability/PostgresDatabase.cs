@@ -43,18 +43,23 @@ public sealed class PostgresDatabase : Database
     /// <param name="connectionString">Host, database, user and the like, as Npgsql takes them.</param>
     /// <param name="time">The clock of this process.</param>
     /// <param name="cancellation">Ends the call.</param>
+    /// <param name="payloads">Encrypts what events say. Null where nobody does; where the database has an encrypted repository, events can then neither be written nor read.</param>
     /// <exception cref="SnapshotException">The server cannot be reached, or the schema is of a newer program.</exception>
-    public static async Task<PostgresDatabase> OpenAsync(string connectionString, TimeProvider time, CancellationToken cancellation)
+    public static async Task<PostgresDatabase> OpenAsync(
+        string connectionString, TimeProvider time, CancellationToken cancellation, TextCipher? payloads = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
         {
             SearchPath = Schema, KeepAlive = KeepAliveSeconds, Timeout = ConnectSeconds, CommandTimeout = CommandSeconds, Options = Options, Enlist = false,
         };
-        var database = new PostgresDatabase(PostgresServerAccess.NameOf(settings), PostgresServerAccess.Connect(settings), time);
+        var database = new PostgresDatabase(PostgresServerAccess.NameOf(settings), PostgresServerAccess.Connect(settings), time) { Payloads = payloads };
         try
         {
             await database.MigrateAsync(cancellation).ConfigureAwait(false);
+            database.IsSealed = await database.TransactAsync(
+                transaction => transaction.NumberAsync($"SELECT count(*) FROM pg_tables WHERE schemaname || '.' || tablename = '{DirectoryRepository.SealedTable}'", cancellation),
+                cancellation).ConfigureAwait(false) > 0;
             return database;
         }
         catch

@@ -159,7 +159,7 @@ public sealed class SealedCatalogTarget : FuzzTarget
         /// <summary>Makes octets the catalog's file.</summary>
         public string Put(byte[] octets)
         {
-            var path = Path.Combine(_directory, SealedCatalogFile.Name);
+            var path = Path.Combine(_directory, SealedCatalogFile.FileName);
             File.WriteAllBytes(path, octets);
             return path;
         }

@@ -51,6 +51,17 @@ public class PostgresServer : IAsyncLifetime
     public string Url(string connectionString) =>
         $"postgres://cutpoint@{Uri.EscapeDataString(_directory)}/{new NpgsqlConnectionStringBuilder(connectionString).Database}";
 
+    /// <summary>Everything in a database, as its owner backs it up.</summary>
+    public async Task<string> DumpAsync(string connectionString)
+    {
+        var database = new NpgsqlConnectionStringBuilder(connectionString).Database!;
+        using var process = Process.Start(new ProcessStartInfo($"{_programs}/pg_dump", ["-h", _directory, "-p", $"{Port}", "-U", "cutpoint", database]) { RedirectStandardOutput = true })!;
+        var dump = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+        return dump;
+    }
+
     public async Task InitializeAsync()
     {
         _programs = Directory.GetDirectories("/usr/lib/postgresql").OrderBy(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Last() + "/bin";

@@ -43,7 +43,7 @@ public class EncryptionTests
         var directory = Directory.CreateTempSubdirectory("cutpoint-lock-").FullName;
         try
         {
-            using var catalog = new SealedCatalogFile(Path.Combine(directory, SealedCatalogFile.Name), DataKey.Create(Ulid.Create(TimeProvider.System)));
+            using var catalog = new SealedCatalogFile(Path.Combine(directory, SealedCatalogFile.FileName), DataKey.Create(Ulid.Create(TimeProvider.System)));
             var held = catalog.Lock();
             var second = Task.Factory.StartNew(() => catalog.Lock().Dispose(), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             await Assert.ThrowsAsync<TimeoutException>(() => second.WaitAsync(TimeSpan.FromMilliseconds(50)));
@@ -235,7 +235,7 @@ public class EncryptionTests
         }
     }
 
-    private static async Task<List<byte[]>> SecretsAsync(TestRepository repository, CheckpointInfo checkpoint, GuestModel model)
+    internal static async Task<List<byte[]>> SecretsAsync(TestRepository repository, CheckpointInfo checkpoint, GuestModel model)
     {
         await using var reader = await repository.Open.OpenCheckpointAsync(checkpoint, default);
         var secrets = new List<byte[]>
@@ -292,7 +292,7 @@ public class EncryptionTests
         return values;
     }
 
-    private static List<string> Structure(TestRepository repository) =>
+    internal static List<string> Structure(TestRepository repository) =>
     [
         .. Directory.GetFiles(repository.Location.Directory, "*", SearchOption.AllDirectories).Order().Select(path =>
         {
@@ -302,9 +302,9 @@ public class EncryptionTests
         }),
     ];
 
-    private static async Task<(TestRepository Repository, CheckpointInfo Checkpoint, GuestModel Model)> TakeAsync(bool equalPages)
+    internal static async Task<(TestRepository Repository, CheckpointInfo Checkpoint, GuestModel Model)> TakeAsync(bool equalPages, string? database = null)
     {
-        var repository = await TestRepository.CreateAsync(isEncrypted: true);
+        var repository = await TestRepository.CreateAsync(isEncrypted: true, database: database);
         var model = new GuestModel(1, Ram) { Name = "a-telling-guest" };
         for (var page = 0; page < Ram.PageCount; page++)
         {

@@ -6,7 +6,7 @@ using Cutpoint.Tests;
 namespace Cutpoint.Shared.Tests.Repository;
 
 [Collection(PostgresCollection.Name)]
-public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuite
+public class PostgresCatalogTests(PostgresServer server) : RepositorySuite
 {
     private static readonly RamBlock Ram = new("pc.ram", 8 << 20);
     private static readonly CheckpointOptions Resumable = new() { IsResumable = true };
@@ -156,7 +156,7 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
         var database = await server.CreateDatabaseAsync();
         await using var proxy = new LossyProxy(directory, server.SocketPath);
         var settings = new Npgsql.NpgsqlConnectionStringBuilder(database) { Host = directory };
-        await using var repository = await TestRepository.CreateAsync(database: settings.ConnectionString);
+        await using var repository = await TestRepository.CreateAsync(isEncrypted: IsEncrypted, database: settings.ConnectionString);
         using var model = new GuestModel(4, Ram).Fill(20);
         await using var writer = await repository.Open.BeginAsync(Resumable, default);
         var guest = await writer.AddGuestAsync(model.Name, model.Blocks, default);
@@ -174,11 +174,11 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
     {
         await using var repository = await CreateAsync();
         await repository.ExecuteAsync(
-            """
+            $$"""
             CREATE SEQUENCE once;
             CREATE FUNCTION cutpoint_catalog.die() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN IF nextval('cutpoint_catalog.once') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NULL; END $$;
-            CREATE CONSTRAINT TRIGGER die AFTER INSERT ON checkpoint DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cutpoint_catalog.die();
+            CREATE CONSTRAINT TRIGGER die AFTER INSERT ON {{(IsEncrypted ? "sealed" : "checkpoint")}} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cutpoint_catalog.die();
             """);
         using var model = new GuestModel(5, Ram).Fill(20);
         var taken = await model.TakeAsync(repository.Open);
@@ -213,7 +213,7 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
         await model.TakeAsync(repository.Open);
         SnapshotException? refused = null;
         DoctorFinding? told = null;
-        using var holder = PostgresCatalog.Open(repository.Location.Database!, repository.Open.Id, TimeProvider.System);
+        using var holder = PostgresCatalog.Open(repository.Location.Database!, repository.Open.Id, IsEncrypted, TimeProvider.System);
         using (new DatabaseLocks(holder).TakeCollection())
         {
             refused = await Assert.ThrowsAsync<SnapshotException>(() => other.CollectGarbageAsync(false, default));
@@ -231,7 +231,7 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
         await using var two = await CreateAsync();
         await using var plain = await TestRepository.CreateAsync();
         var (database, directory) = (one.Location.ToString(), two.Location.Directory);
-        var crossed = RepositoryLocation.Parse($"{database[..database.IndexOf('?', StringComparison.Ordinal)]}?packs={directory}");
+        var crossed = RepositoryLocation.Parse($"{database[..database.IndexOf('?', StringComparison.Ordinal)]}?packs={directory}") with { Key = two.Key };
         Assert.Contains(two.Open.Id.ToString(), (await FailAsync(crossed, ErrorCode.Usage)).Message, StringComparison.Ordinal);
         Assert.Contains($"?packs={directory}", (await FailAsync(RepositoryLocation.Parse(directory), ErrorCode.Usage)).Advice, StringComparison.Ordinal);
         var mistaken = RepositoryLocation.Parse($"{database[..database.IndexOf('?', StringComparison.Ordinal)]}?packs={plain.Location.Directory}");
@@ -247,28 +247,19 @@ public sealed class PostgresCatalogTests(PostgresServer server) : RepositorySuit
     {
         await using var repository = await CreateAsync();
         var directory = repository.Location.Directory;
-        var away = await FailAsync(RepositoryLocation.Parse($"postgres://x@127.0.0.1:1/y?packs={directory}"), ErrorCode.Failed);
+        var away = await FailAsync(At($"postgres://x@127.0.0.1:1/y?packs={directory}"), ErrorCode.Failed);
         Assert.True(away.IsTransient);
         Assert.Contains("127.0.0.1:1", away.Message, StringComparison.Ordinal);
         var guarded = repository.Location.ToString().Replace("cutpoint@", $"{PostgresServer.Guarded}@", StringComparison.Ordinal);
-        await FailAsync(RepositoryLocation.Parse(guarded), ErrorCode.NotAuthorised);
-        var wrong = await FailAsync(RepositoryLocation.Parse(guarded.Replace("@", ":falsch@", StringComparison.Ordinal)), ErrorCode.NotAuthorised);
+        await FailAsync(At(guarded), ErrorCode.NotAuthorised);
+        var wrong = await FailAsync(At(guarded.Replace("@", ":falsch@", StringComparison.Ordinal)), ErrorCode.NotAuthorised);
         Assert.DoesNotContain("falsch", wrong.Message, StringComparison.Ordinal);
-        await FailAsync(RepositoryLocation.Parse(new System.Text.RegularExpressions.Regex("/test").Replace(repository.Location.ToString(), "/never", 1)), ErrorCode.NotFound);
-        var right = RepositoryLocation.Parse(guarded.Replace("@", $":{PostgresServer.Password}@", StringComparison.Ordinal));
+        await FailAsync(At(new System.Text.RegularExpressions.Regex("/test").Replace(repository.Location.ToString(), "/never", 1)), ErrorCode.NotFound);
+        var right = At(guarded.Replace("@", $":{PostgresServer.Password}@", StringComparison.Ordinal));
         await using var open = await DirectoryRepository.OpenAsync(right, TimeProvider.System, default);
         Assert.Equal(repository.Open.Id, open.Id);
-    }
-
-    [Fact]
-    public async Task A_catalog_in_a_database_is_not_encrypted_and_says_so()
-    {
-        using var directory = new TemporaryDirectory();
-        RepositoryKey.CreateFile(directory.File("key"));
-        var location = TestRepository.LocationOf(await server.CreateDatabaseAsync(), directory.File("r")) with { Key = RepositoryKey.FromFile(directory.File("key")) };
-        var error = await Assert.ThrowsAsync<SnapshotException>(async () => await DirectoryRepository.InitAsync(location, TimeProvider.System, default));
-        Assert.Equal(ErrorCode.Usage, error.Code);
-        Assert.False(Directory.Exists(directory.File("r")));
+    
+        RepositoryLocation At(string text) => RepositoryLocation.Parse(text) with { Key = repository.Key };
     }
 
     private static async Task<DirectoryRepository> OpenAsync(TestRepository repository) =>

@@ -2,7 +2,7 @@ using Cutpoint.Shared.Tests.Durability;
 
 namespace Cutpoint.Shared.Tests.Repository;
 
-// What holds for every repository holds for those whose catalog is in PostgreSQL.
+// What holds for every repository holds for those whose catalog is in PostgreSQL, in the clear or encrypted.
 
 [Collection(PostgresCollection.Name)]
 public sealed class PostgresBaseTests(PostgresServer server) : BaseTests
@@ -38,4 +38,50 @@ public sealed class PostgresListingTests(PostgresServer server) : ListingTests
 public sealed class PostgresUpkeepTests(PostgresServer server) : UpkeepTests
 {
     protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresCheckpointTests(PostgresServer server) : CheckpointTests
+{
+    protected override bool IsEncrypted => true;
+
+    protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresCompactionTests(PostgresServer server) : CompactionTests
+{
+    protected override bool IsEncrypted => true;
+
+    protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresJobTests(PostgresServer server) : JobTests
+{
+    protected override bool IsEncrypted => true;
+
+    protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresListingTests(PostgresServer server) : ListingTests
+{
+    protected override bool IsEncrypted => true;
+
+    protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresUpkeepTests(PostgresServer server) : UpkeepTests
+{
+    protected override bool IsEncrypted => true;
+
+    protected override PostgresServer Server => server;
+}
+
+[Collection(PostgresCollection.Name)]
+public sealed class SealedPostgresCatalogTests(PostgresServer server) : PostgresCatalogTests(server)
+{
+    protected override bool IsEncrypted => true;
 }

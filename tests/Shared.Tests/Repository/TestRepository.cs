@@ -24,7 +24,7 @@ internal sealed class TestRepository : IAsyncDisposable
     public DirectoryRepository Open { get; private set; } = null!;
 
     public RepositoryLocation Location => _database is null
-        ? RepositoryLocation.Parse(_directory.File("repository")) with { Key = Key } : LocationOf(_database, _directory.File("repository"));
+        ? RepositoryLocation.Parse(_directory.File("repository")) with { Key = Key } : LocationOf(_database, _directory.File("repository")) with { Key = Key };
 
     public string Packs => Path.Combine(Location.Directory, "packs");
 
@@ -57,6 +57,16 @@ internal sealed class TestRepository : IAsyncDisposable
         await using var command = connection.CreateCommand();
         command.CommandText = statement;
         await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>The first value of a query in the database of the catalog.</summary>
+    public async Task<object?> QueryAsync(string query)
+    {
+        await using var connection = new NpgsqlConnection($"{_database};Pooling=false;Search Path=cutpoint_catalog");
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = query;
+        return await command.ExecuteScalarAsync();
     }
 
     /// <summary>What a failed disk or a mistaken hand does. The repository is closed.</summary>

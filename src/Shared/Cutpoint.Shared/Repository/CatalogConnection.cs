@@ -101,6 +101,6 @@ internal abstract class CatalogConnection : IDisposable
     protected SnapshotException Damaged(string reason, Exception? inner = null) => new(
         ErrorCode.VerificationFailed, $"{Name} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'", inner);
 
-    protected SnapshotException OfOtherVersion(long version) => new(
-        ErrorCode.Incompatible, $"{Name} has version {version}, this program knows {CatalogSchema.Version}", "use a newer version of Cutpoint");
+    protected SnapshotException OfOtherVersion(long version, int known) => new(
+        ErrorCode.Incompatible, $"{Name} has version {version}, this program knows {known}", "use a newer version of Cutpoint");
 }

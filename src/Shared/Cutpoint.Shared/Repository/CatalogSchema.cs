@@ -77,14 +77,31 @@ internal static class CatalogSchema
             resumable BOOLEAN NOT NULL);
         """;
 
-    /// <summary>The steps of a catalog in PostgreSQL, to the same versions.</summary>
-    public static string PostgresStep(int step) => Steps[step]
+    /// <summary>
+    /// The steps of a catalog in PostgreSQL that is encrypted: in place of the tables of <see cref="Steps"/>, which are inside, it has the rows of <see cref="SealedRows"/>. What is
+    /// encrypted is not compressed, and its end is read by itself.
+    /// </summary>
+    public static readonly string[] SealedPostgresSteps =
+    [
+        PostgresTables +
+        """
+        CREATE TABLE sealed (
+            number BIGINT PRIMARY KEY,
+            record BYTEA NOT NULL);
+        ALTER TABLE sealed ALTER COLUMN record SET STORAGE EXTERNAL;
+        """,
+    ];
+
+    /// <summary>The steps of a catalog in PostgreSQL, to the same versions as those of SQLite.</summary>
+    public static readonly string[] PostgresSteps = [.. Enumerable.Range(0, Steps.Length).Select(PostgresStep)];
+
+    /// <summary>The version this program writes, and the newest it reads.</summary>
+    public static int Version => Steps.Length;
+
+    private static string PostgresStep(int step) => Steps[step]
         .Replace("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", StringComparison.Ordinal)
         .Replace("INTEGER", "BIGINT", StringComparison.Ordinal)
         .Replace("BLOB", "BYTEA", StringComparison.Ordinal)
         .Replace(" offset ", " \"offset\" ", StringComparison.Ordinal)
         .Replace(" WITHOUT ROWID", "", StringComparison.Ordinal) + (step == 0 ? PostgresTables : "");
-
-    /// <summary>The version this program writes, and the newest it reads.</summary>
-    public static int Version => Steps.Length;
 }

@@ -13,6 +13,27 @@ public sealed partial class DirectoryRepository
         return [.. RepositoryFile.Read(location.Directory).Keys.Select(slot => (slot.Name, slot.Kind))];
     }
 
+    /// <summary>
+    /// What encrypts the journal of an encrypted repository, for those who write to the journal alone and have no use for the packs; of these, the file <c>repository</c> is needed. Null where
+    /// no key is given, and nothing says that one is needed.
+    /// </summary>
+    /// <exception cref="SnapshotException">The key is wrong or missing (<see cref="ErrorCode.NotAuthorised"/>), or cannot be told from a wrong one here (<see cref="ErrorCode.NotFound"/>).</exception>
+    public static TextCipher? OpenTextCipher(RepositoryLocation location)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        if (!File.Exists(new RepositoryPaths(location.Directory, IsSealed: true).File))
+        {
+            return location.Key is null ? null : throw new SnapshotException(
+                ErrorCode.NotFound, $"a key was given, but the file 'repository' that it opens is not in {location.Directory}", "mount the packs, or put a copy of that file there")
+            { IsPreflight = true };
+        }
+        var file = RepositoryFile.Read(location.Directory);
+        file.CheckKind(location);
+        return file.Unlock(location) is { } key ? CreateTextCipher(key) : null;
+    }
+
+    private static TextCipher CreateTextCipher(DataKey key) => new(key.Derive("texts"));
+
     /// <summary>Lets another secret open an encrypted repository. Nothing is encrypted again.</summary>
     /// <param name="location">The repository, with a key that opens it.</param>
     /// <param name="name">What the new key is called.</param>
@@ -78,12 +99,15 @@ public sealed partial class DirectoryRepository
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         var paths = new RepositoryPaths(location.Directory, IsSealed: true);
-        if (!RepositoryFile.Read(location.Directory).IsSealed)
+        var before = RepositoryFile.Read(location.Directory);
+        before.CheckKind(location);
+        if (!before.IsSealed)
         {
             throw new SnapshotException(
                 ErrorCode.Usage, $"the repository {location} is not encrypted, and that cannot be changed", "create another one with 'cutpoint init --encrypt'") { IsPreflight = true };
         }
-        using var alone = RepositoryLock.Take(paths.KeyLock, "key", "keys are being changed", time);
+        using var alone = location.Database is { } database
+            ? LockKeys(database, before, time) : (IDisposable)RepositoryLock.Take(paths.KeyLock, "key", "keys are being changed", time);
         var file = RepositoryFile.Read(location.Directory);
         var dataKey = file.Unlock(location, out var secret)!;
         try
@@ -93,6 +117,22 @@ public sealed partial class DirectoryRepository
         catch (Exception error) when (StorageError.IsStorage(error))
         {
             throw StorageError.Translate(error, paths.File, "write");
+        }
+    }
+
+    /// <summary>Where other hosts change keys too.</summary>
+    private static PostgresCatalog LockKeys(RepositoryDatabase database, RepositoryFile file, TimeProvider time)
+    {
+        var catalog = PostgresCatalog.Open(database, file.RepositoryId, isSealed: true, time);
+        try
+        {
+            catalog.TakeKeys();
+            return catalog;
+        }
+        catch
+        {
+            catalog.Dispose();
+            throw;
         }
     }
 }

@@ -57,10 +57,19 @@ public sealed partial class DirectoryRepository
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         var file = RepositoryFile.Read(location.Directory);
+        file.CheckKind(location);
         if (!file.IsSealed) throw new SnapshotException(ErrorCode.Usage, $"the repository {location} is not encrypted", "open it") { IsPreflight = true };
-        return Task.Run(() => Sealed(new RepositoryPaths(location.Directory, true)).Run(cancellation), cancellation);
-
-        RepositoryDoctor Sealed(RepositoryPaths paths) => new(paths, file.RepositoryId, new FileJobs(paths.Jobs, time), new FileLocks(paths, time), null, null, time);
+        var paths = new RepositoryPaths(location.Directory, true);
+        return Task.Run(
+            () =>
+            {
+                // Jobs and locks need no key.
+                using var catalog = location.Database is { } database ? PostgresCatalog.Open(database, file.RepositoryId, isSealed: true, time) : null;
+                using RepositoryLocks locks = catalog is null ? new FileLocks(paths, time) : new DatabaseLocks(catalog);
+                JobRegistry jobs = catalog is null ? new FileJobs(paths.Jobs, time) : new LeasedJobs(catalog, paths.Jobs, time);
+                return new RepositoryDoctor(paths, file.RepositoryId, jobs, locks, null, null, time).Run(cancellation);
+            },
+            cancellation);
     }
 
     /// <summary>
@@ -94,7 +103,7 @@ public sealed partial class DirectoryRepository
                 file.CheckKind(location);
                 var key = file.Unlock(location);
                 var paths = new RepositoryPaths(location.Directory, file.IsSealed);
-                if (location.Database is { } database) return RepairInDatabase(database, paths, file, time, cancellation);
+                if (location.Database is { } database) return RepairInDatabase(database, paths, file, key, time, cancellation);
                 using var alone = FileLocks.TakeAlone(paths, time);
                 paths.CreateAll();
                 return new CatalogRepair(paths, file.RepositoryId, key).Run(
@@ -104,9 +113,9 @@ public sealed partial class DirectoryRepository
     }
 
     private static RepairReport RepairInDatabase(
-        RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, TimeProvider time, CancellationToken cancellation)
+        RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, DataKey? key, TimeProvider time, CancellationToken cancellation)
     {
-        using var connection = PostgresCatalog.OpenForRepair(database, file.RepositoryId, time);
+        using var connection = PostgresCatalog.OpenForRepair(database, file.RepositoryId, file.IsSealed, time);
         // A host that is out of touch has lost its lock, but not yet its lease.
         if (new LeasedJobs(connection, paths.Jobs, time).List().FirstOrDefault(job => job.IsAlive) is { } job)
         {
@@ -118,12 +127,22 @@ public sealed partial class DirectoryRepository
         }
         connection.Supersede();
         paths.CreateAll();
-        return new CatalogRepair(paths, file.RepositoryId, null).Run(
-            (packs, commits) =>
+        return new CatalogRepair(paths, file.RepositoryId, key).Run(Rebuild, cancellation);
+
+        void Rebuild(IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits)
+        {
+            if (key is null)
             {
                 using var catalog = new Catalog(connection);
                 catalog.Rebuild(packs, commits);
-            },
-            cancellation);
+                return;
+            }
+            using var rows = new SealedRows(connection, key);
+            rows.InTurn(() =>
+            {
+                SqliteCatalog.Replace(rows, packs, commits);
+                return true;
+            });
+        }
     }
 }

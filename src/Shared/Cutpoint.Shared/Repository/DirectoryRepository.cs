@@ -8,6 +8,9 @@ namespace Cutpoint.Repository;
 /// </summary>
 public sealed partial class DirectoryRepository : IAsyncDisposable
 {
+    /// <summary>The table in PostgreSQL that only encrypted repositories have.</summary>
+    public const string SealedTable = $"{PostgresCatalog.Schema}.sealed";
+
     private readonly TimeProvider _time;
     private readonly RepositoryLocks _locks;
 
@@ -23,7 +26,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         Hasher = new PageHasher(file.HashSecret ?? key!.HashSecret());
         Identity = key is null ? SectionIdentity.Plain : SectionIdentity.Keyed(key);
         Protection = key is null ? null : new PackProtection(key);
-        TextCipher = key is null ? null : new TextCipher(key.Derive("texts"));
+        TextCipher = key is null ? null : CreateTextCipher(key);
         Catalog = new Catalog(catalog);
     }
 
@@ -76,12 +79,6 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(time);
         cancellation.ThrowIfCancellationRequested();
-        if (location is { Database: not null, Key: not null })
-        {
-            throw new SnapshotException(
-                ErrorCode.Usage, "a repository whose catalog is in PostgreSQL cannot be encrypted: names, sizes and what equals what would lie in the database in the clear",
-                "leave --encrypt out, or name a directory") { IsPreflight = true };
-        }
         var paths = new RepositoryPaths(location.Directory, location.Key is not null);
         try
         {
@@ -92,8 +89,13 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
             }
             DataKey? key = null;
             // First, since there may be no key to be had.
-            var file = location.Key is null ? RepositoryFile.Create(time, location.Database is not null) : RepositoryFile.CreateSealed(time, FirstKeyName, location.Key, out key);
-            if (location.Database is { } database) PostgresCatalog.Create(database, file.RepositoryId, time, () => Publish(null)).Dispose();
+            var file = location.Key is null ? RepositoryFile.Create(time, location.Database is not null) : RepositoryFile.CreateSealed(time, location.Database is not null, FirstKeyName, location.Key, out key);
+            if (location.Database is { } database)
+            {
+                PostgresCatalog.Create(
+                    database, file.RepositoryId, file.IsSealed, time,
+                    catalog => Publish(key is null ? null : () => SqliteCatalog.Replace(new SealedRows(catalog, key), [], []))).Dispose();
+            }
             else Publish(() => SqliteCatalog.Open(paths.Catalog, key, create: true).Dispose());
 
             void Publish(Action? createCatalog)
@@ -142,7 +144,7 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
             throw StorageError.Translate(error, paths.Root, "write");
         }
         return ValueTask.FromResult(location.Database is { } database
-            ? OpenInDatabase(database, paths, file, isReadOnly, time) : OpenInDirectory(paths, file, key, isReadOnly, time));
+            ? OpenInDatabase(database, paths, file, key, isReadOnly, time) : OpenInDirectory(paths, file, key, isReadOnly, time));
     }
 
     private static DirectoryRepository OpenInDirectory(RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, TimeProvider time)
@@ -160,13 +162,16 @@ public sealed partial class DirectoryRepository : IAsyncDisposable
         }
     }
 
-    private static DirectoryRepository OpenInDatabase(RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, bool isReadOnly, TimeProvider time)
+    private static DirectoryRepository OpenInDatabase(
+        RepositoryDatabase database, RepositoryPaths paths, RepositoryFile file, DataKey? key, bool isReadOnly, TimeProvider time)
     {
-        var catalog = PostgresCatalog.Open(database, file.RepositoryId, time);
+        var catalog = PostgresCatalog.Open(database, file.RepositoryId, file.IsSealed, time);
         try
         {
             catalog.Share();
-            return new DirectoryRepository(paths, file, null, isReadOnly, new DatabaseLocks(catalog), new LeasedJobs(catalog, paths.Jobs, time), catalog, time)
+            return new DirectoryRepository(
+                paths, file, key, isReadOnly, new DatabaseLocks(catalog), new LeasedJobs(catalog, paths.Jobs, time),
+                key is null ? catalog : SqliteCatalog.OpenSealed(new SealedRows(catalog, key)), time)
             {
                 DatabaseConnectionString = database.ConnectionString,
             };

@@ -7,6 +7,7 @@ internal sealed partial class PostgresCatalog
 {
     private const long UseLock = 4832119274101;
     private const long CollectionLock = 4832119274102;
+    private const long KeyLock = 4832119274104;
 
     private bool _isShared;
 
@@ -25,6 +26,10 @@ internal sealed partial class PostgresCatalog
 
     /// <summary>Gives it back.</summary>
     public void ReleaseCollection() => Run(() => Execute("SELECT pg_advisory_unlock(@0)", CollectionLock));
+
+    /// <summary>Takes the lock of a change of keys, until this is closed.</summary>
+    /// <exception cref="SnapshotException">Another goes on (<see cref="ErrorCode.Locked"/>).</exception>
+    public void TakeKeys() => Run(() => Take(KeyLock, "keys are being changed"));
 
     /// <summary>Who collects garbage; null when nobody does.</summary>
     public string? Collector() => Run(() => HolderOf(CollectionLock));

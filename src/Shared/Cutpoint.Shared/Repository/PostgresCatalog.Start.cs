@@ -14,11 +14,11 @@ internal sealed partial class PostgresCatalog
     {
         if (!HasTables()) throw NotThere();
         var version = ReadVersion();
-        if (version < CatalogSchema.Version) Begin(() => Migrate(ReadVersion()));
+        if (version < _steps.Length) Begin(() => Migrate(ReadVersion()));
         _generation = ReadGeneration() ?? throw NotThere();
     }
 
-    private void Initialise(Action publish) => Begin(() =>
+    private void Initialise(Action<PostgresCatalog> publish) => Begin(() =>
     {
         if ((string)Scalar("SHOW server_encoding")! != "UTF8")
             throw new SnapshotException(ErrorCode.Usage, $"{_database.Name} is not in UTF-8", "create one with 'createdb --encoding=UTF8 --template=template0'") { IsPreflight = true };
@@ -28,7 +28,7 @@ internal sealed partial class PostgresCatalog
                 ErrorCode.Usage, $"{_database.Name} has the catalog of repository {ReadRepository() ?? "unknown"}", "name a database of its own") { IsPreflight = true };
         }
         EnsureTables();
-        publish();
+        publish(this);
     });
 
     /// <summary>Locks out everybody who had the catalog open before: nothing of theirs is written to it any more.</summary>
@@ -64,7 +64,7 @@ internal sealed partial class PostgresCatalog
     private int ReadVersion()
     {
         var version = (long)Scalar("SELECT COALESCE(MAX(version), 0) FROM schema_version")!;
-        return version <= CatalogSchema.Version ? (int)version : throw OfOtherVersion(version);
+        return version <= _steps.Length ? (int)version : throw OfOtherVersion(version, _steps.Length);
     }
 
     /// <summary>Null when the database has the tables, but no repository.</summary>
@@ -88,9 +88,9 @@ internal sealed partial class PostgresCatalog
             if (Scalar($"SELECT to_regnamespace('{Schema}')::text") is not string) Execute($"CREATE SCHEMA {Schema}");
             Execute("CREATE TABLE schema_version (version BIGINT NOT NULL PRIMARY KEY)");
         }
-        for (var step = version; step < CatalogSchema.Version; step++)
+        for (var step = version; step < _steps.Length; step++)
         {
-            Execute(CatalogSchema.PostgresStep(step));
+            Execute(_steps[step]);
             Execute(string.Create(CultureInfo.InvariantCulture, $"INSERT INTO schema_version (version) VALUES ({step + 1})"));
         }
     }

@@ -23,6 +23,7 @@ internal sealed partial class PostgresCatalog : CatalogConnection
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly RepositoryDatabase _database;
+    private readonly string[] _steps;
     private readonly NpgsqlDataSource _source;
     private readonly Ulid _repository;
     private readonly TimeProvider _time;
@@ -31,9 +32,10 @@ internal sealed partial class PostgresCatalog : CatalogConnection
     private bool _isInTransaction;
     private long _generation;
 
-    private PostgresCatalog(RepositoryDatabase database, Ulid repository, TimeProvider time)
+    private PostgresCatalog(RepositoryDatabase database, Ulid repository, bool isSealed, TimeProvider time)
     {
         _database = database;
+        _steps = isSealed ? CatalogSchema.SealedPostgresSteps : CatalogSchema.PostgresSteps;
         _repository = repository;
         _time = time;
         _source = PostgresServerAccess.Connect(Settings(database));
@@ -46,24 +48,25 @@ internal sealed partial class PostgresCatalog : CatalogConnection
 
     protected override DbConnection Database => _connection!;
 
-    /// <summary>Opens the catalog of a repository, and brings its schema up to date.</summary>
+    /// <summary>Opens the catalog of a repository, and brings its schema up to date. Of an encrypted one <see cref="SealedRows"/> reads what it says; jobs and locks need no key.</summary>
     /// <exception cref="SnapshotException">The server cannot be reached or refuses, the database has no catalog or that of another repository, or it is of a newer program.</exception>
-    public static PostgresCatalog Open(RepositoryDatabase database, Ulid repository, TimeProvider time) =>
-        Start(database, repository, time, static catalog => catalog.CheckRepository());
+    public static PostgresCatalog Open(RepositoryDatabase database, Ulid repository, bool isSealed, TimeProvider time) =>
+        Start(database, repository, isSealed, time, static catalog => catalog.CheckRepository());
 
     /// <summary>Makes the catalog of a new repository, in a database that has none.</summary>
     /// <param name="database">The database.</param>
     /// <param name="repository">The repository.</param>
+    /// <param name="isSealed">True when it is encrypted.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="publish">Makes the directory a repository; nothing is left in the database when this throws.</param>
-    public static PostgresCatalog Create(RepositoryDatabase database, Ulid repository, TimeProvider time, Action publish) =>
-        Start(database, repository, time, catalog => catalog.Initialise(publish));
+    /// <param name="publish">Makes the directory a repository, in the transaction; nothing is left in the database when this throws.</param>
+    public static PostgresCatalog Create(RepositoryDatabase database, Ulid repository, bool isSealed, TimeProvider time, Action<PostgresCatalog> publish) =>
+        Start(database, repository, isSealed, time, catalog => catalog.Initialise(publish));
 
     /// <summary>Opens the catalog to rebuild it, alone; a database that has none gets one.</summary>
     /// <exception cref="SnapshotException">Others use it (<see cref="ErrorCode.Locked"/>), or what opening throws.</exception>
-    public static PostgresCatalog OpenForRepair(RepositoryDatabase database, Ulid repository, TimeProvider time) =>
+    public static PostgresCatalog OpenForRepair(RepositoryDatabase database, Ulid repository, bool isSealed, TimeProvider time) =>
         Start(
-            database, repository, time,
+            database, repository, isSealed, time,
             static catalog =>
             {
                 catalog.Take(UseLock, "the repository is in use");
@@ -148,9 +151,9 @@ internal sealed partial class PostgresCatalog : CatalogConnection
         Options = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=15s -c default_transaction_isolation=read\\ committed",
     };
 
-    private static PostgresCatalog Start(RepositoryDatabase database, Ulid repository, TimeProvider time, Action<PostgresCatalog> begin)
+    private static PostgresCatalog Start(RepositoryDatabase database, Ulid repository, bool isSealed, TimeProvider time, Action<PostgresCatalog> begin)
     {
-        var catalog = new PostgresCatalog(database, repository, time);
+        var catalog = new PostgresCatalog(database, repository, isSealed, time);
         try
         {
             catalog.Run(() =>

@@ -24,7 +24,7 @@ internal sealed class RepositoryDoctor(
         if (catalog is null)
         {
             Add(DoctorSeverity.Note, $"{paths.Root} is encrypted and no key was given: only its structure was looked at", "give the key to see the rest");
-            _findings.AddRange(new SealedStructure(paths, repository).Examine(cancellation));
+            _findings.AddRange(new SealedStructure(paths, repository, jobs).Examine(cancellation));
             return _findings;
         }
         foreach (var line in catalog.Check())

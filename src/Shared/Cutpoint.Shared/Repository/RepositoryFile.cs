@@ -9,7 +9,7 @@ namespace Cutpoint.Repository;
 /// The file <c>repository</c>: what a repository is for its life. Lines: <c>cutpoint repository VERSION</c>, <c>id ULID</c>,
 /// <c>secret BASE64</c>, and <c>xxh3</c> with the XXH3-128 of the lines before in hexadecimal. Version 2 is that of encrypted ones: in place of the secret, which
 /// follows from the data key, it has a line for each <see cref="KeySlot"/>, and <c>mac</c> with the HMAC-SHA-256 of the lines before. Every start of the program
-/// reads it, so it is simpler than JSON. Version 3 is that of repositories whose catalog is in PostgreSQL: it is version 1 with the line <c>catalog postgresql</c>.
+/// reads it, so it is simpler than JSON. Versions 3 and 4 are those of repositories whose catalog is in PostgreSQL: they are versions 1 and 2 with the line <c>catalog postgresql</c>.
 /// </summary>
 /// <param name="RepositoryId">The repository.</param>
 /// <param name="HashSecret">The secret of the page hashes; none when the repository is encrypted.</param>
@@ -22,6 +22,7 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
     private const int PlainVersion = 1;
     private const int SealedVersion = 2;
     private const int DatabaseVersion = 3;
+    private const int SealedDatabaseVersion = 4;
     private const string FirstWords = "cutpoint repository ";
     private const string MacWord = "mac ";
     private const string DatabaseLine = "catalog postgresql";
@@ -37,11 +38,11 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
     public static RepositoryFile Create(TimeProvider time, bool isInDatabase) =>
         new(Ulid.Create(time), RandomNumberGenerator.GetBytes(PageHasher.SecretLength), [], isInDatabase);
 
-    public static RepositoryFile CreateSealed(TimeProvider time, string name, RepositoryKey key, out DataKey dataKey)
+    public static RepositoryFile CreateSealed(TimeProvider time, bool isInDatabase, string name, RepositoryKey key, out DataKey dataKey)
     {
         var id = Ulid.Create(time);
         dataKey = DataKey.Create(id);
-        return new RepositoryFile(id, null, [KeySlot.Create(id, name, key, dataKey)]);
+        return new RepositoryFile(id, null, [KeySlot.Create(id, name, key, dataKey)], isInDatabase);
     }
 
     /// <summary>Refuses a location that names a database where the directory has the catalog, or none where it has not.</summary>
@@ -85,9 +86,10 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
 
     public byte[] Write(DataKey? key)
     {
+        var place = IsInDatabase ? DatabaseLine + "\n" : "";
         var lines = key is null
-            ? $"{FirstWords}{(IsInDatabase ? DatabaseVersion : PlainVersion)}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret!)}\n{(IsInDatabase ? DatabaseLine + "\n" : "")}"
-            : $"{FirstWords}{SealedVersion}\nid {RepositoryId}\n{string.Concat(Keys.Select(slot => slot.Write() + "\n"))}";
+            ? $"{FirstWords}{(IsInDatabase ? DatabaseVersion : PlainVersion)}\nid {RepositoryId}\nsecret {Convert.ToBase64String(HashSecret!)}\n{place}"
+            : $"{FirstWords}{(IsInDatabase ? SealedDatabaseVersion : SealedVersion)}\nid {RepositoryId}\n{place}{string.Concat(Keys.Select(slot => slot.Write() + "\n"))}";
         if (key is not null) lines += $"{MacWord}{Convert.ToHexStringLower(Code(key, lines))}\n";
         return Encoding.ASCII.GetBytes($"{lines}{LastWord}{Checksum(lines)}\n");
     }
@@ -130,13 +132,13 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
         {
             throw Damaged(path, "its first line is not that of a repository");
         }
-        if (version > DatabaseVersion)
+        if (version > SealedDatabaseVersion)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {DatabaseVersion}",
+                ErrorCode.Incompatible, $"{path}: the repository has version {version}, this program knows {SealedDatabaseVersion}",
                 "use a newer version of Cutpoint");
         }
-        if (version == SealedVersion) return ParseSealed(path, text[..last], lines);
+        if (version is SealedVersion or SealedDatabaseVersion) return ParseSealed(path, text[..last], lines, version == SealedDatabaseVersion);
         var secret = new byte[PageHasher.SecretLength];
         var isInDatabase = version == DatabaseVersion;
         if (lines.Length != (isInDatabase ? 5 : 4) || (isInDatabase && lines[3] != DatabaseLine) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
@@ -147,16 +149,19 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
         return new RepositoryFile(id, secret, [], isInDatabase);
     }
 
-    private static RepositoryFile ParseSealed(string path, string text, string[] lines)
+    private static RepositoryFile ParseSealed(string path, string text, string[] lines, bool isInDatabase)
     {
-        var slots = lines.Length is > 4 and <= 4 + MaxKeys ? Array.ConvertAll(lines[2..^2], KeySlot.Parse) : [];
+        var first = isInDatabase ? 3 : 2;
+        var count = lines.Length - first - 2;
+        if (count is < 1 or > MaxKeys || (isInDatabase && lines[2] != DatabaseLine)) throw Damaged(path, "a field is wrong");
+        var slots = Array.ConvertAll(lines[first..^2], KeySlot.Parse);
         var code = Value(lines[^2], MacWord);
-        if (slots.Length == 0 || slots.Contains(null) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
+        if ( slots.Contains(null) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
             || code.Length != 2 * HMACSHA256.HashSizeInBytes || code.ContainsAnyExcept(HexDigits))
         {
             throw Damaged(path, "a field is wrong");
         }
-        return new RepositoryFile(id, null, slots!) { Signed = (text[..text.LastIndexOf(MacWord, StringComparison.Ordinal)], Convert.FromHexString(code)) };
+        return new RepositoryFile(id, null, slots!, isInDatabase) { Signed = (text[..text.LastIndexOf(MacWord, StringComparison.Ordinal)], Convert.FromHexString(code)) };
     }
 
     private static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");

@@ -7,7 +7,7 @@ internal sealed record RepositoryPaths(string Root, bool IsSealed)
 {
     public string File => Path.Combine(Root, RepositoryFile.Name);
 
-    public string Catalog => Path.Combine(Root, IsSealed ? SealedCatalogFile.Name : Repository.Catalog.FileName);
+    public string Catalog => Path.Combine(Root, IsSealed ? SealedCatalogFile.FileName : Repository.Catalog.FileName);
 
     public string Packs => Path.Combine(Root, "packs");
 

@@ -15,27 +15,27 @@ namespace Cutpoint.Repository;
 /// </code>
 /// The key is derived from the data key under the file's salt; the number of the record is associated data.
 /// </summary>
-internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
+internal sealed class SealedCatalogFile(string path, DataKey key) : SealedStore
 {
-    public const string Name = "catalog.sealed";
+    public const string FileName = "catalog.sealed";
 
     private const int SaltLength = 16;
-    private const int NonceLength = 12;
-    private const int TagLength = 16;
     private const int FrameLength = 2 * sizeof(uint);
-    private const int MinReplaced = 256 << 10;
     private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(30);
 
     private byte[] _salt = [];
-    private AesGcm? _cipher;
+    private RecordCipher? _cipher;
     private long _end;
     private long _imageEnd;
     private long _next;
 
     private static ReadOnlySpan<byte> Magic => "cutpoint catalog"u8;
 
-    /// <summary>True when the changes have become longer than the image.</summary>
-    public bool IsLong => _end - _imageEnd > Math.Max(MinReplaced, _imageEnd);
+    public override string Name => $"the catalog {path}";
+
+    protected override long ImageLength => _imageEnd;
+
+    protected override long ChangesLength => _end - _imageEnd;
 
     /// <summary>Waits for its turn to write.</summary>
     /// <exception cref="SnapshotException">It did not come (<see cref="ErrorCode.Locked"/>).</exception>
@@ -72,9 +72,12 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
         }
     }
 
-    /// <summary>What has been written since the last call.</summary>
-    /// <param name="isReplaced">True when the first of it is a new image.</param>
-    public List<byte[]> ReadNew(out bool isReplaced)
+    public override T InTurn<T>(Func<T> work)
+    {
+        using (Lock()) return work();
+    }
+
+    public override List<byte[]> ReadNew(out bool isReplaced)
     {
         var records = new List<byte[]>();
         try
@@ -96,8 +99,7 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
         return records;
     }
 
-    /// <summary>Appends a change. The caller has the lock, and has read all there is.</summary>
-    public void Append(ReadOnlySpan<byte> change, bool isDurable)
+    public override void Append(ReadOnlySpan<byte> change, bool isDurable)
     {
         try
         {
@@ -115,8 +117,7 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
         }
     }
 
-    /// <summary>Puts a new file into the place of the old one, or makes the first. The caller has the lock.</summary>
-    public void Replace(ReadOnlySpan<byte> image)
+    public override void Replace(ReadOnlySpan<byte> image)
     {
         try
         {
@@ -134,16 +135,15 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
         }
     }
 
-    /// <summary>Makes the next read begin with the image.</summary>
-    public void Forget() => _salt = [];
+    public override void Forget() => _salt = [];
 
-    public void Dispose() => _cipher?.Dispose();
+    public override void Dispose() => _cipher?.Dispose();
 
     private void Begin(ReadOnlySpan<byte> salt)
     {
         _salt = salt.ToArray();
         _cipher?.Dispose();
-        _cipher = new AesGcm(key.Derive("catalog", _salt), TagLength);
+        _cipher = new RecordCipher(key.Derive("catalog", _salt));
         _end = Magic.Length + SaltLength;
         _imageEnd = 0;
         _next = 0;
@@ -151,13 +151,10 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
 
     private byte[] Seal(ReadOnlySpan<byte> plain)
     {
-        var record = new byte[FrameLength + NonceLength + plain.Length + TagLength];
+        var record = new byte[FrameLength + RecordCipher.Overhead + plain.Length];
         BinaryPrimitives.WriteUInt32BigEndian(record, (uint)(record.Length - FrameLength));
         BinaryPrimitives.WriteUInt32BigEndian(record.AsSpan(sizeof(uint)), ~(uint)(record.Length - FrameLength));
-        var nonce = record.AsSpan(FrameLength, NonceLength);
-        // Random, since a torn record may be followed by another one of its number.
-        RandomNumberGenerator.Fill(nonce);
-        _cipher!.Encrypt(nonce, plain, record.AsSpan(FrameLength + NonceLength, plain.Length), record.AsSpan(record.Length - TagLength), Number(stackalloc byte[sizeof(long)]));
+        _cipher!.Seal(plain, Number(stackalloc byte[sizeof(long)]), record.AsSpan(FrameLength));
         return record;
     }
 
@@ -167,22 +164,14 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
         Span<byte> frame = stackalloc byte[FrameLength];
         if (RandomAccess.Read(file, frame, _end) < frame.Length) return null;
         var size = BinaryPrimitives.ReadUInt32BigEndian(frame);
-        if (size != ~BinaryPrimitives.ReadUInt32BigEndian(frame[sizeof(uint)..]) || size < NonceLength + TagLength || size > Array.MaxLength)
+        if (size != ~BinaryPrimitives.ReadUInt32BigEndian(frame[sizeof(uint)..]) || size < RecordCipher.Overhead || size > Array.MaxLength)
             return IsZero(file, _end + FrameLength, length) ? null : throw Damaged($"no record starts at {_end}");
         var end = _end + FrameLength + size;
         if (end > length) return null;
         var record = new byte[(int)size];
         if (RandomAccess.Read(file, record, _end + FrameLength) < record.Length) return null;
-        var plain = new byte[record.Length - NonceLength - TagLength];
-        try
-        {
-            _cipher!.Decrypt(
-                record.AsSpan(0, NonceLength), record.AsSpan(NonceLength, plain.Length), record.AsSpan(record.Length - TagLength), plain, Number(stackalloc byte[sizeof(long)]));
-        }
-        catch (AuthenticationTagMismatchException)
-        {
+        if (_cipher!.Open(record, Number(stackalloc byte[sizeof(long)])) is not { } plain)
             return _next > 0 && IsZero(file, end, length) ? null : throw Damaged($"record {_next} does not open");
-        }
         _end = end;
         if (_next++ == 0) _imageEnd = _end;
         return plain;
@@ -208,7 +197,4 @@ internal sealed class SealedCatalogFile(string path, DataKey key) : IDisposable
 
     private SnapshotException Missing(Exception inner) =>
         new(ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'", inner);
-
-    private SnapshotException Damaged(string reason) =>
-        new(ErrorCode.VerificationFailed, $"the catalog {path} is damaged: {reason}", "rebuild it from the packs with 'cutpoint repair'");
 }

@@ -6,7 +6,7 @@ namespace Cutpoint.Repository;
 /// What can be seen of an encrypted repository without its key: modes, jobs, locks, and whether the packs are sequences of whole values. Whether the values are
 /// what was written only the key can tell.
 /// </summary>
-internal sealed class SealedStructure(RepositoryPaths paths, Ulid repository)
+internal sealed class SealedStructure(RepositoryPaths paths, Ulid repository, JobRegistry jobs)
 {
     /// <summary>Looks at the packs.</summary>
     public IEnumerable<DoctorFinding> Examine(CancellationToken cancellation)
@@ -44,7 +44,7 @@ internal sealed class SealedStructure(RepositoryPaths paths, Ulid repository)
         }
         catch (MalformedInputException error)
         {
-            return FileJobs.IsOpen(paths.Jobs, id.Job)
+            return jobs.IsOpen(id.Job)
                 ? null
                 : new DoctorFinding(
                     DoctorSeverity.Damage, $"pack {id}, offset {error.Offset}: {error.Reason}", "run 'cutpoint doctor' and 'cutpoint verify' with the key");

@@ -1,6 +1,6 @@
 namespace Cutpoint.Repository;
 
-// The file as a whole: a new one in the place of one that is lost or damaged.
+// The catalog as a whole: a new one in the place of one that is lost or damaged.
 internal sealed partial class SqliteCatalog
 {
     private static readonly string[] DatabaseSuffixes = ["", "-wal", "-shm", "-journal"];
@@ -33,6 +33,20 @@ internal sealed partial class SqliteCatalog
         catch (Exception error) when (StorageError.IsStorage(error))
         {
             throw StorageError.Translate(error, paths.Catalog, "replace");
+        }
+    }
+
+    /// <summary>Puts a new catalog into the place of an encrypted one, or makes the first. It is the caller's turn.</summary>
+    public static void Replace(SealedStore store, IReadOnlyList<CatalogPack> packs, IReadOnlyList<CatalogCommit> commits)
+    {
+        SqliteLibrary.Load();
+        using var memory = new SqliteCatalog(store.Name, InMemory(), null);
+        memory._connection.Open();
+        memory.Migrate(0);
+        using (var catalog = new Catalog(memory))
+        {
+            catalog.Rebuild(packs, commits);
+            store.Replace(SqliteImage.Write(memory._connection.Handle!));
         }
     }
 

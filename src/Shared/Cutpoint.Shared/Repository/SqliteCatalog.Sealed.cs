@@ -3,12 +3,17 @@ using SQLitePCL;
 
 namespace Cutpoint.Repository;
 
-// An encrypted catalog: the database is in memory, where all statements run as they do on a file; the file has what makes it, encrypted.
+// An encrypted catalog: the database is in memory, where all statements run as they do on a file; a file, or rows of another database, have what makes it, encrypted.
 internal sealed partial class SqliteCatalog
 {
-    private static SqliteCatalog OpenSealed(string path, DataKey key, bool isReadOnly, bool create)
+    /// <summary>Opens an encrypted catalog.</summary>
+    /// <param name="store">Where it lies; owned, also when this throws.</param>
+    /// <param name="isReadOnly">True when nothing can be written there.</param>
+    /// <param name="create">True to make a new one.</param>
+    public static SqliteCatalog OpenSealed(SealedStore store, bool isReadOnly = false, bool create = false)
     {
-        var connection = new SqliteCatalog(path, InMemory(), new SealedCatalogFile(path, key));
+        SqliteLibrary.Load();
+        var connection = new SqliteCatalog(store.Name, InMemory(), store);
         try
         {
             if (create) connection.CreateSealed();
@@ -29,24 +34,29 @@ internal sealed partial class SqliteCatalog
     {
         _connection.Open();
         Migrate(0);
-        using (_sealed!.Lock()) _sealed.Replace(SqliteImage.Write(_connection.Handle!));
+        _sealed!.InTurn(ReplaceImage);
     }
 
     private void StartSealed(bool isReadOnly) => Run(() =>
     {
         if (CheckVersion(isReadOnly, create: false) == CatalogSchema.Version) return true;
-        using (_sealed!.Lock())
+        return _sealed!.InTurn(() =>
         {
-            // Somebody else may have done it while this process waited for the lock.
+            // Somebody else may have done it while this process waited for its turn.
             Refresh();
             var version = CheckVersion(isReadOnly, create: false);
             if (version == CatalogSchema.Version) return true;
-            // Only changes of rows are recorded, so the file begins anew.
+            // Only changes of rows are recorded, so the image is made anew.
             Migrate(version);
-            _sealed.Replace(SqliteImage.Write(_connection.Handle!));
-            return true;
-        }
+            return ReplaceImage();
+        });
     });
+
+    private bool ReplaceImage()
+    {
+        _sealed!.Replace(SqliteImage.Write(_connection.Handle!));
+        return true;
+    }
 
     /// <summary>Takes in what others have written.</summary>
     private void Refresh()
@@ -91,10 +101,9 @@ internal sealed partial class SqliteCatalog
         Execute("PRAGMA foreign_keys = ON");
     }
 
-    /// <summary>Writes what work changes to the file before it counts here.</summary>
-    private T WriteSealed<T>(Func<T> work, bool isDurable)
+    /// <summary>Writes what work changes to the store before it counts here. Should the store lose it all the same, it makes the next refresh begin with the image.</summary>
+    private T WriteSealed<T>(Func<T> work, bool isDurable) => _sealed!.InTurn(() =>
     {
-        using var turn = _sealed!.Lock();
         Refresh();
         Execute("BEGIN IMMEDIATE");
         try
@@ -108,18 +117,18 @@ internal sealed partial class SqliteCatalog
         catch
         {
             if (raw.sqlite3_get_autocommit(_connection.Handle) == 0) Execute("ROLLBACK");
-            // Whether the record counts is for the file to say.
+            // Whether the record counts is for the store to say.
             _sealed.Forget();
             throw;
         }
-    }
+    });
 
     /// <summary>An image in place of the changes that led to it.</summary>
     private void Shorten()
     {
         try
         {
-            _sealed!.Replace(SqliteImage.Write(_connection.Handle!));
+            ReplaceImage();
         }
         catch (SnapshotException error) when (error.Code == ErrorCode.NoSpace)
         {

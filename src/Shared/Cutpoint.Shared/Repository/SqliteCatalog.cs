@@ -5,26 +5,24 @@ using SQLitePCL;
 
 namespace Cutpoint.Repository;
 
-/// <summary>A catalog in a file of SQLite: opening it with the system's library, its schema, and the wording of its errors.</summary>
+/// <summary>A catalog in SQLite, in a file or, encrypted, in memory: opening it with the system's library, its schema, and the wording of its errors.</summary>
 internal sealed partial class SqliteCatalog : CatalogConnection
 {
     private const int BusyTimeoutSeconds = 30;
 
-    private readonly SealedCatalogFile? _sealed;
+    private readonly SealedStore? _sealed;
     private SqliteConnection _connection;
 
-    private SqliteCatalog(string path, SqliteConnection connection, SealedCatalogFile? @sealed)
+    private SqliteCatalog(string name, SqliteConnection connection, SealedStore? @sealed)
     {
-        Path = path;
+        Name = name;
         _connection = connection;
         _sealed = @sealed;
     }
 
-    public override string Name => $"the catalog {Path}";
+    public override string Name { get; }
 
     protected override DbConnection Database => _connection;
-
-    private string Path { get; }
 
     /// <summary>Opens a catalog.</summary>
     /// <param name="path">The file.</param>
@@ -39,7 +37,7 @@ internal sealed partial class SqliteCatalog : CatalogConnection
             throw new SnapshotException(
                 ErrorCode.VerificationFailed, $"the catalog {path} is missing", "rebuild it from the packs with 'cutpoint repair'");
         }
-        if (key is not null) return OpenSealed(path, key, isReadOnly, create);
+        if (key is not null) return OpenSealed(new SealedCatalogFile(path, key), isReadOnly, create);
         if (isReadOnly && new FileInfo(path + "-wal") is { Exists: true, Length: > 0 })
         {
             // Taken without its log the catalog would lack what was committed last, silently.
@@ -61,7 +59,7 @@ internal sealed partial class SqliteCatalog : CatalogConnection
             DefaultTimeout = BusyTimeoutSeconds,
             Pooling = false,
         };
-        var connection = new SqliteCatalog(path, new SqliteConnection(builder.ConnectionString), null);
+        var connection = new SqliteCatalog($"the catalog {path}", new SqliteConnection(builder.ConnectionString), null);
         try
         {
             connection.Start(isReadOnly, create);
@@ -74,31 +72,16 @@ internal sealed partial class SqliteCatalog : CatalogConnection
         }
     }
 
-    public override T Run<T>(Func<T> work)
+    public override T Run<T>(Func<T> work) => Worded(() =>
     {
-        lock (Gate)
-        {
-            try
-            {
-                Refresh();
-                return work();
-            }
-            catch (SqliteException error)
-            {
-                throw Translate(error);
-            }
-            catch (Exception error) when (IsDamage(error))
-            {
-                throw Damaged(error.Message, error);
-            }
-        }
-    }
+        Refresh();
+        return work();
+    });
 
     public override T Read<T>(Func<T> work) => Run(() => InTransaction("BEGIN", work));
 
-    public override T Write<T>(Func<T> work, bool isDurable) => Run(() =>
+    public override T Write<T>(Func<T> work, bool isDurable) => _sealed is not null ? Worded(() => WriteSealed(work, isDurable)) : Run(() =>
     {
-        if (_sealed is not null) return WriteSealed(work, isDurable);
         Execute(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
         return InTransaction("BEGIN IMMEDIATE", work);
     });
@@ -121,6 +104,25 @@ internal sealed partial class SqliteCatalog : CatalogConnection
         {
             _connection.Dispose();
             _sealed?.Dispose();
+        }
+    }
+
+    private T Worded<T>(Func<T> work)
+    {
+        lock (Gate)
+        {
+            try
+            {
+                return work();
+            }
+            catch (SqliteException error)
+            {
+                throw Translate(error);
+            }
+            catch (Exception error) when (IsDamage(error))
+            {
+                throw Damaged(error.Message, error);
+            }
         }
     }
 
@@ -161,12 +163,12 @@ internal sealed partial class SqliteCatalog : CatalogConnection
     private int CheckVersion(bool isReadOnly, bool create)
     {
         var version = (int)(long)Scalar("PRAGMA user_version")!;
-        if (version > CatalogSchema.Version) throw OfOtherVersion(version);
+        if (version > CatalogSchema.Version) throw OfOtherVersion(version, CatalogSchema.Version);
         if (version < 0 || (version == 0 && !create)) throw Damaged(version == 0 ? "it has no tables" : $"its version is {version}");
         if (isReadOnly && version < CatalogSchema.Version)
         {
             throw new SnapshotException(
-                ErrorCode.Incompatible, $"the catalog {Path} is of version {version} and cannot be written",
+                ErrorCode.Incompatible, $"{Name} is of version {version} and cannot be written",
                 "make it writable once, so that it is brought up to date");
         }
         return version;
@@ -184,17 +186,17 @@ internal sealed partial class SqliteCatalog : CatalogConnection
         return error.SqliteErrorCode switch
         {
             Busy or Locked => new SnapshotException(
-                ErrorCode.Locked, $"the catalog {Path} was busy for {BusyTimeoutSeconds} seconds", "try again when other jobs have ended",
+                ErrorCode.Locked, $"{Name} was busy for {BusyTimeoutSeconds} seconds", "try again when other jobs have ended",
                 error) { IsTransient = true },
             ReadOnly =>
                 new SnapshotException(
-                    ErrorCode.Failed, $"the catalog {Path} cannot be written", "check owner and mode of the repository", error),
+                    ErrorCode.Failed, $"{Name} cannot be written", "check owner and mode of the repository", error),
             Full => new SnapshotException(
-                ErrorCode.NoSpace, $"no space left to write the catalog {Path}", "free space, or run 'cutpoint forget' and 'cutpoint gc'",
+                ErrorCode.NoSpace, $"no space left to write {Name}", "free space, or run 'cutpoint forget' and 'cutpoint gc'",
                 error),
             CannotOpen =>
                 new SnapshotException(
-                    ErrorCode.Failed, $"the catalog {Path} cannot be opened", "check owner and mode of the repository", error),
+                    ErrorCode.Failed, $"{Name} cannot be opened", "check owner and mode of the repository", error),
             Corrupt or NotADatabase => Damaged(error.Message, error),
             _ => Damaged(error.Message, error),
         };
