@@ -1,4 +1,4 @@
-using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Cutpoint.Guests;
 
 namespace Cutpoint.Workers.Capture;
@@ -9,11 +9,13 @@ namespace Cutpoint.Workers.Capture;
 /// in use, and its blocks are reserved up front: a mapped page that finds the disk full would end the process.
 /// Pages may be read and written side by side as long as nobody does both to one page.
 /// </summary>
-internal sealed unsafe class PageHashTable : IDisposable
+internal sealed unsafe partial class PageHashTable : IDisposable
 {
-    private readonly MemoryMappedFile? _file;
-    private readonly MemoryMappedViewAccessor? _view;
-    private readonly UInt128* _hashes;
+    private const int ReadAndWrite = 3; // PROT_READ | PROT_WRITE
+    private const int Shared = 1; // MAP_SHARED
+
+    private readonly nuint _length;
+    private UInt128* _hashes;
     private readonly long _pages;
 
     /// <summary>Creates a table for a block that was never emitted.</summary>
@@ -28,12 +30,16 @@ internal sealed unsafe class PageHashTable : IDisposable
         var path = Path.Combine(directory, $"cutpoint-hashes-{Guid.NewGuid():n}");
         try
         {
-            // The mapping keeps a descriptor of its own.
+            // The mapping keeps the file.
             using var handle = File.OpenHandle(
                 path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: length);
             File.Delete(path);
             RandomAccess.SetLength(handle, length);
-            _file = MemoryMappedFile.CreateFromFile(handle, null, length, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+            // Not by MemoryMappedFile: it waits for the disk when it is closed, and nobody will ever read what it writes.
+            var start = Map(null, (nuint)length, ReadAndWrite, Shared, handle, 0);
+            if (start == (void*)-1) throw new IOException($"it cannot be mapped: {Marshal.GetLastPInvokeErrorMessage()}");
+            _hashes = (UInt128*)start;
+            _length = (nuint)length;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -43,10 +49,6 @@ internal sealed unsafe class PageHashTable : IDisposable
                 "name a directory with room by TMPDIR",
                 e);
         }
-        _view = _file.CreateViewAccessor(0, length, MemoryMappedFileAccess.ReadWrite);
-        byte* start = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _hashes = (UInt128*)(start + _view.PointerOffset);
     }
 
     /// <summary>Extents of the block.</summary>
@@ -63,9 +65,14 @@ internal sealed unsafe class PageHashTable : IDisposable
 
     public void Dispose()
     {
-        if (_view is null) return;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _file!.Dispose();
+        if (_hashes == null) return;
+        _ = Unmap(_hashes, _length);
+        _hashes = null;
     }
+
+    [LibraryImport("libc", EntryPoint = "mmap64", SetLastError = true)]
+    private static partial void* Map(void* address, nuint length, int protection, int flags, SafeHandle file, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int Unmap(void* address, nuint length);
 }

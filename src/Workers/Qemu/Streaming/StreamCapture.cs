@@ -279,18 +279,45 @@ internal sealed partial class StreamCapture : IGuestCapture
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Lost);
         _pages!.Pass = UnitRegistration.FinalPass;
         if (!_isBegun) await BeginStreamAsync(either.Token);
-        while (!_watch!.IsCompleted)
+        var released = Task.CompletedTask;
+        try
         {
-            await _pump!.RunAsync(() => _watch.IsCompleted || _watch.HasFailed || IsHeldBeforeSwitchover, either.Token);
-            if (_watch.HasFailed) throw await FailureAsync();
-            if (!IsHeldBeforeSwitchover) continue;
-            _wasReleased = true;
-            await _session.ContinueMigrationAsync(either.Token);
+            while (!_watch!.IsCompleted)
+            {
+                await _pump!.RunAsync(() => _watch.IsCompleted || _watch.HasFailed || IsHeldBeforeSwitchover, either.Token);
+                if (_watch.HasFailed) throw await FailureAsync();
+                if (!IsHeldBeforeSwitchover) continue;
+                _wasReleased = true;
+                released = ReleaseAsync(either);
+            }
         }
+        catch (OperationCanceledException) when (released.IsFaulted)
+        {
+            await released;
+            throw;
+        }
+        await released;
         _pump!.Finish();
         await _pump.RunAsync(static () => false, either.Token);
         await _pages.EmitAllAsync(either.Token);
         _devices = _pump.Complete();
+    }
+
+    /// <summary>
+    /// Lets QEMU write the end of its stream. It may begin to before it has answered, under its main lock, and answers nobody then before somebody has read
+    /// that: so the stream is read meanwhile, and a refusal ends the reading.
+    /// </summary>
+    private async Task ReleaseAsync(CancellationTokenSource reading)
+    {
+        try
+        {
+            await _session.ContinueMigrationAsync(reading.Token);
+        }
+        catch
+        {
+            await reading.CancelAsync();
+            throw;
+        }
     }
 
     /// <summary>Makes the stream of an attempt and hands QEMU its end; nothing flows yet.</summary>
