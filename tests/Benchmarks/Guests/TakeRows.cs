@@ -21,6 +21,8 @@ internal static class TakeRows
             Takes.Of(guest.Guest.Uri, work, "--transport", "direct", "--codec", "lz4"), Migrations.Into(guest, "lz4 -1", work), 0.5, 1.05)),
         BenchRow.Of("take-encrypted", GuestMiB, (guest, work) => new Contest(
             Takes.Encrypted(guest.Guest.Uri, work, "--codec", "zstd:1"), Takes.Of(guest.Guest.Uri, work, "--codec", "zstd:1"), null)),
+        BenchRow.Of("take-second", GuestMiB, (guest, work) => new Contest(
+            Takes.Second(guest.Guest.Uri, work), Takes.Of(guest.Guest.Uri, work), 0.35, 0.02)),
         new("pause-direct", PauseAsync),
         MemoryOf("memory-1GiB-direct", GuestMiB, "direct"),
         MemoryOf("memory-1GiB-stream", GuestMiB, "stream"),

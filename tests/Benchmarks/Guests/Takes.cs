@@ -17,6 +17,10 @@ internal static class Takes
     public static Contestant Of(string uri, string work, params string[] options) =>
         new($"cutpoint take {string.Join(' ', options)}", cancellation => RunAsync(uri, work, [], options, static _ => null, cancellation));
 
+    /// <summary>The second take of a guest into one repository: the first is not timed, and what it has stored is not counted.</summary>
+    public static Contestant Second(string uri, string work) =>
+        new("cutpoint take, the second time", cancellation => RunAsync(uri, work, [], [], static _ => null, cancellation, isSecond: true));
+
     /// <summary>The same into repositories that are encrypted with a key file.</summary>
     public static Contestant Encrypted(string uri, string work, params string[] options)
     {
@@ -38,20 +42,23 @@ internal static class Takes
     public static long StoredIn(string repository) => Directory.EnumerateFiles(Path.Combine(repository, "packs")).Sum(pack => new FileInfo(pack).Length);
 
     private static async Task<Trial> RunAsync(
-        string uri, string work, string[] kind, string[] options, Func<int, IAsyncDisposable?> watch, CancellationToken cancellation)
+        string uri, string work, string[] kind, string[] options, Func<int, IAsyncDisposable?> watch, CancellationToken cancellation,
+        bool isSecond = false)
     {
         var home = Directory.CreateDirectory(Path.Combine(work, "take")).FullName;
         try
         {
             var cutpoint = new CutpointProgram(Path.Combine(home, "repository"), Path.Combine(home, "state"));
             await cutpoint.QueryAsync(cancellation, ["init", .. kind]);
+            if (isSecond) await cutpoint.QueryAsync(cancellation, ["take", uri, .. options]);
+            var before = isSecond ? StoredIn(cutpoint.Repository) : 0;
             var started = Stopwatch.GetTimestamp();
             using var process = cutpoint.Start(["take", uri, .. options, "--json"]);
             await using var watching = watch(process.Id);
             var result = await CutpointProgram.FinishAsync(process, cancellation);
             var wall = Stopwatch.GetElapsedTime(started);
             if (result.ExitCode != 0) throw new InvalidOperationException($"take {uri}: exit {result.ExitCode}: {result.Error}");
-            return new Trial(wall, StoredIn(cutpoint.Repository), JsonNode.Parse(result.Output));
+            return new Trial(wall, StoredIn(cutpoint.Repository) - before, JsonNode.Parse(result.Output));
         }
         finally
         {
