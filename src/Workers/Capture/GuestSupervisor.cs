@@ -290,7 +290,8 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
             _held?.Dispose();
             // The guest first: it may be stopped.
             if (_capture is { } capture) trouble = await TryAsync(capture.DisposeAsync);
-            await _touching;
+            // Whether it failed was told by the begin.
+            await _touching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_graph is { } graph) trouble ??= await TryAsync(graph.DisposeAsync);
             else _chunks?.Dispose();
             await ReportAsync(new GuestClosed(close.JobId, close.Guest, trouble));
