@@ -138,6 +138,9 @@ public sealed class RestoreTests
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RestoreJob.RunAsync(
                 taken.Repository, taken.Options with { Transport = transport }, TimeProvider.System, progress, cancel.Token));
             Assert.DoesNotContain(taken.Runs, run => Ulid.TryParse(Path.GetFileName(run), out _));
+            // It was killed; a busy host may take a moment to let it go.
+            using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            while (HasQemu(taken.Repository.Directory) && !patience.IsCancellationRequested) await Task.Yield();
             Assert.False(HasQemu(taken.Repository.Directory));
             RunFiles.Sweep(taken.Repository.Directory, dryRun: false);
             Assert.Empty(taken.Runs);
