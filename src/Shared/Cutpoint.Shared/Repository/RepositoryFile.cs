@@ -156,7 +156,7 @@ internal sealed record RepositoryFile(Ulid RepositoryId, byte[]? HashSecret, IRe
         if (count is < 1 or > MaxKeys || (isInDatabase && lines[2] != DatabaseLine)) throw Damaged(path, "a field is wrong");
         var slots = Array.ConvertAll(lines[first..^2], KeySlot.Parse);
         var code = Value(lines[^2], MacWord);
-        if ( slots.Contains(null) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
+        if (slots.Contains(null) || !Ulid.TryParse(Value(lines[1], "id "), out var id)
             || code.Length != 2 * HMACSHA256.HashSizeInBytes || code.ContainsAnyExcept(HexDigits))
         {
             throw Damaged(path, "a field is wrong");

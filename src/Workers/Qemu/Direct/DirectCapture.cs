@@ -79,6 +79,7 @@ internal sealed class DirectCapture : IGuestCapture
 
     public async ValueTask<CutStamp> StopAsync(CancellationToken cancellation)
     {
+        await _setUp.WaitAsync(cancellation);
         // A cut that is tried again needs a new file: the descriptor is QEMU's only once.
         await _disks.PrepareAsync(cancellation);
         await PrepareAsync(cancellation);

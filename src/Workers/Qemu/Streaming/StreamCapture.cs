@@ -291,8 +291,9 @@ internal sealed partial class StreamCapture : IGuestCapture
                 released = ReleaseAsync(either);
             }
         }
-        catch (OperationCanceledException) when (released.IsFaulted)
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !Lost.IsCancellationRequested)
         {
+            // Nobody but the release has ended the reading, and that tells why.
             await released;
             throw;
         }
