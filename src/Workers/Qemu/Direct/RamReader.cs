@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Units;
 
@@ -200,24 +201,27 @@ internal sealed class RamReader : IDisposable
         }
     }
 
+    /// <summary>
+    /// Extent by extent, so that pages of zeros are found while they are in the processor's cache, and are overwritten there by what comes next: a guest has
+    /// many of them, and they need not go through memory once more.
+    /// </summary>
     private void ReadGroup(PageChunk chunk, ReadOnlySpan<int> group)
     {
-        var buffer = chunk.Buffer;
-        var used = 0;
-        for (var i = 0; i < group.Length;)
+        foreach (var extent in group)
         {
-            var run = i;
-            var octets = 0;
-            do
+            var octets = chunk.Buffer.Slice(chunk.PageCount * Paging.PageSize, _ram.SizeOf(extent));
+            _ram.Read((long)extent * Paging.ExtentSize, octets);
+            ulong present = 0;
+            var kept = 0;
+            for (var page = 0; page * Paging.PageSize < octets.Length; page++)
             {
-                octets += _ram.SizeOf(group[run]);
-                chunk.Add(new ExtentPages(group[run], _ram.PagesOf(group[run]), 0));
-                run++;
+                var from = octets.Slice(page * Paging.PageSize, Paging.PageSize);
+                if (ZeroPages.IsZero(from)) continue;
+                if (kept < page) from.CopyTo(octets[(kept * Paging.PageSize)..]);
+                present |= 1UL << page;
+                kept++;
             }
-            while (run < group.Length && group[run] == group[run - 1] + 1);
-            _ram.Read((long)group[i] * Paging.ExtentSize, buffer.Slice(used, octets));
-            used += octets;
-            i = run;
+            chunk.Add(new ExtentPages(extent, present, _ram.PagesOf(extent) & ~present));
         }
     }
 
