@@ -99,6 +99,13 @@ internal sealed class SharedRam : IDisposable
     public PageSet FindData()
     {
         var found = new PageSet(ExtentCount);
+        // The search looks at every page there is, on one processor, in the stop too: a file that lies there whole is spared it. Should a hole appear
+        // meanwhile, it reads as zeros, which is what it is.
+        if (Libc.Allocated(_file) >= RandomAccess.GetLength(_file))
+        {
+            found.Add(0, Length / Paging.PageSize);
+            return found;
+        }
         var end = Offset + Length;
         var at = Offset;
         while (at < end)

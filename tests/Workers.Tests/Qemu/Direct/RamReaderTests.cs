@@ -1,4 +1,5 @@
 using Cutpoint.Guests;
+using Cutpoint.Units;
 using Cutpoint.Workers.Capture;
 using Cutpoint.Workers.Qemu.Direct;
 using Cutpoint.Workers.Tests.Capture;
@@ -78,6 +79,26 @@ public sealed class RamReaderTests : IAsyncDisposable
         Assert.Equal(before, AllocatedBytes());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_hole_that_appears_in_a_whole_file_right_before_it_is_read_is_zero_in_the_checkpoint(bool inLaterPass)
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        var punching = new PunchingSink(_graph.Block(0), () =>
+        {
+            _file.SetLength(2L * Paging.ExtentSize);
+            _file.SetLength((long)Pages * Paging.PageSize);
+        });
+        Assert.Equal(Pages, _ram.FindData().PageCount);
+        if (inLaterPass) await _reader.ReadAllAsync(_graph.Block(0), default);
+        // The file was found whole by now; nothing has been read.
+        if (inLaterPass) await _reader.ReadChangesAsync(punching, default);
+        else await _reader.ReadAllAsync(punching, default);
+        Assert.True(punching.HasPunched);
+        await StopAndCheckAsync();
+    }
+
     [Fact]
     public async Task A_sample_tells_how_much_has_changed()
     {
@@ -126,6 +147,35 @@ public sealed class RamReaderTests : IAsyncDisposable
     {
         var error = Assert.Throws<SnapshotException>(() => SharedRam.Open("ram", _path, 0, _file.Length + Paging.PageSize));
         Assert.Contains(_path, error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Does something at the first call a reader makes, which comes after its search for holes.</summary>
+    private sealed class PunchingSink(IUnitSink inner, Action punch) : IUnitSink
+    {
+        private int _calls;
+
+        public bool HasPunched => _calls > 0;
+
+        public ValueTask<PageChunk> RentAsync(CancellationToken cancellation)
+        {
+            Punch();
+            return inner.RentAsync(cancellation);
+        }
+
+        public ExtentPages Compare(int extent, ReadOnlySpan<byte> pages)
+        {
+            Punch();
+            return inner.Compare(extent, pages);
+        }
+
+        public ValueTask EmitAsync(PageChunk chunk, CancellationToken cancellation) => inner.EmitAsync(chunk, cancellation);
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> state, CancellationToken cancellation) => inner.WriteAsync(state, cancellation);
+
+        private void Punch()
+        {
+            if (Interlocked.Increment(ref _calls) == 1) punch();
+        }
     }
 
     private async Task StopAndCheckAsync()
