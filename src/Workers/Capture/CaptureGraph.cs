@@ -112,6 +112,8 @@ internal sealed class CaptureGraph : IUnitSinks, ICaptureSinks, IAsyncDisposable
     public async Task EnterCutAsync(CancellationToken cancellation)
     {
         await _stage.CloseAsync(cancellation).ConfigureAwait(false);
+        // The disk has nothing else to do while the guest stands still.
+        await _store.SettleAsync(cancellation).ConfigureAwait(false);
         // Twice what is expected, and never less than a few chunks: every shard needs one.
         var needed = (int)Math.Min((2 * Interlocked.Read(ref _expected) / Paging.SectionSize) + 4, _options.CutChunks);
         _cut.Touch(Math.Max(0, needed - _live.Idle));

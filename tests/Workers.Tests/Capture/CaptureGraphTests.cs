@@ -100,6 +100,18 @@ public sealed class CaptureGraphTests : IAsyncDisposable
         Assert.Equal(2, encoded);
     }
 
+    [Fact]
+    public async Task What_passes_have_stored_goes_to_the_disk_while_the_guest_is_stopped()
+    {
+        var appendedBefore = -1;
+        _store.OnSettle = () => appendedBefore = _inner.Appended.Count;
+        await EmitAsync(0);
+        await _graph.DrainAsync(default).WaitAsync(Patience);
+        Assert.Equal(-1, appendedBefore);
+        await _graph.EnterCutAsync(default).WaitAsync(Patience);
+        Assert.Equal(1, appendedBefore);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -12,6 +12,8 @@ internal sealed class HookedStore(IGuestStore inner) : IGuestStore
 
     public Action OnEncode { get; set; } = () => { };
 
+    public Action OnSettle { get; set; } = () => { };
+
     public PageHasher Hasher => inner.Hasher;
 
     public BaseReport? Base => inner.Base;
@@ -48,6 +50,12 @@ internal sealed class HookedStore(IGuestStore inner) : IGuestStore
     }
 
     public ValueTask AppendAsync(DeviceState device, CancellationToken cancellation) => inner.AppendAsync(device, cancellation);
+
+    public ValueTask SettleAsync(CancellationToken cancellation)
+    {
+        OnSettle();
+        return inner.SettleAsync(cancellation);
+    }
 
     public ValueTask SealAsync(GuestDescription description, GuestRecord record, CancellationToken cancellation) =>
         inner.SealAsync(description, record, cancellation);

@@ -19,8 +19,11 @@ internal sealed class AppendFile : IDisposable
 
     private const int BufferLength = 2 << 20;
 
-    /// <summary>Buffers that wait for the thread. With the one that is written and the one that is filled, four are in use.</summary>
-    private const int Waiting = 2;
+    /// <summary>
+    /// Buffers that may wait for the thread, besides the one that is written and the one that is filled. The first write to a pack takes as long as the flush of
+    /// the pack before it, 20 to 40 ms, in which a fast codec fills this many; they come into use only then.
+    /// </summary>
+    private const int Waiting = 6;
 
     private static readonly NativeBufferPool Buffers = new(BufferLength, Waiting + 2);
 
@@ -67,7 +70,7 @@ internal sealed class AppendFile : IDisposable
     /// <summary>Octets of the file with those that are still in a buffer.</summary>
     public long Length => _start + _used;
 
-    /// <summary>Appends octets; they are in the file after a later <see cref="WriteAsync"/>. A process that dies before it loses at most what four buffers hold.</summary>
+    /// <summary>Appends octets; they are in the file after a later <see cref="WriteAsync"/>. A process that dies before it loses at most what the buffers hold.</summary>
     /// <exception cref="SnapshotException">An earlier write failed.</exception>
     public void Append(ReadOnlySpan<byte> octets)
     {
@@ -107,6 +110,11 @@ internal sealed class AppendFile : IDisposable
         });
         return done.Task;
     }
+
+    /// <summary>
+    /// Begins to bring onto the disk what has left the buffers so far. Waits for nothing, and appending goes on; what it fails of is thrown by the next call.
+    /// </summary>
+    public void BeginFlush() => _work.Add(() => Try(Flush, "flush", 0));
 
     /// <summary>Closes the file once everything is in it and on the disk. Nothing may be appended any more.</summary>
     /// <inheritdoc cref="WriteAsync"/>

@@ -37,6 +37,9 @@ public sealed class CheckpointGuestStore(CheckpointWriter checkpoint, GuestManif
         checkpoint.AppendAsync(guest, device, cancellation);
 
     /// <inheritdoc/>
+    public ValueTask SettleAsync(CancellationToken cancellation) => checkpoint.SettleAsync(cancellation);
+
+    /// <inheritdoc/>
     public ValueTask SealAsync(GuestDescription description, GuestRecord record, CancellationToken cancellation)
     {
         guest.Description = description;

@@ -172,6 +172,15 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
             cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>Begins to make durable what is in the pack so far. Waits for nothing; what it fails of is told by the next call that appends.</summary>
+    public async ValueTask SettleAsync(CancellationToken cancellation) => await InTurnAsync(
+        () =>
+        {
+            _pack?.BeginFlush();
+            return true;
+        },
+        cancellation).ConfigureAwait(false);
+
     /// <summary>Returns when everything appended so far is durable.</summary>
     public async ValueTask FlushAsync(CancellationToken cancellation)
     {

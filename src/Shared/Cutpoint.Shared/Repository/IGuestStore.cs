@@ -28,6 +28,12 @@ public interface IGuestStore
     /// <summary>Stores the state of a unit without pages; the last one of a unit counts.</summary>
     ValueTask AppendAsync(DeviceState device, CancellationToken cancellation);
 
+    /// <summary>
+    /// Nothing is appended for a moment: what was so far may become durable meanwhile, so that the commit has less to wait for. Waits for nothing; what it fails
+    /// of is told by a later call.
+    /// </summary>
+    ValueTask SettleAsync(CancellationToken cancellation) => default;
+
     /// <summary>Everything was appended: makes it durable and ready for the commit.</summary>
     ValueTask SealAsync(GuestDescription description, GuestRecord record, CancellationToken cancellation);
 }

@@ -109,6 +109,9 @@ internal sealed class PackWriter : IDisposable
     /// <summary>Ends when everything appended so far is durable, and the pack's name too. Nothing may be appended before that.</summary>
     public Task FlushAsync() => _file.WriteAsync(isDurable: true);
 
+    /// <inheritdoc cref="AppendFile.BeginFlush"/>
+    public void BeginFlush() => _file.BeginFlush();
+
     /// <summary>Closes the pack once it is durable.</summary>
     public Task CloseAsync()
     {
