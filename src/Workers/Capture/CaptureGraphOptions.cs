@@ -6,16 +6,16 @@ namespace Cutpoint.Workers.Capture;
 internal sealed record CaptureGraphOptions
 {
     /// <summary>
-    /// Chunks of 4 MiB for live passes: for each processor one that is read and one that is encoded, and one that waits. All of them come into use, and the
-    /// first touch of one costs as much as a third of its compression.
+    /// Chunks of 4 MiB for live passes: for each processor one, be it that it is read or encoded, and two that wait. All of them come into use, and the first
+    /// touch of one costs as much as a third of its compression, more where the host of this host has to find the memory first.
     /// </summary>
-    public int Chunks { get; init; } = (2 * Environment.ProcessorCount) + 1;
+    public int Chunks { get; init; } = Environment.ProcessorCount + 2;
 
     /// <summary>Chunks of 4 MiB that take the pages of the final pass, so that a stopped guest waits for nobody.</summary>
     public int CutChunks { get; init; } = 16;
 
     /// <summary>Sections encoded at a time or waiting to be appended.</summary>
-    public int Sections { get; init; } = Environment.ProcessorCount + 2;
+    public int Sections { get; init; } = Environment.ProcessorCount + 1;
 
     /// <summary>The most octets the state of a unit without pages may have.</summary>
     public int MaxStateLength { get; init; } = 64 << 20;
@@ -27,11 +27,11 @@ internal sealed record CaptureGraphOptions
     public static CaptureGraphOptions For(CaptureOptions options)
     {
         var all = (int)Math.Clamp(options.Budget / options.GroupSize / Paging.SectionSize, 6, 4096);
-        var processors = Math.Clamp(Environment.ProcessorCount, 1, Math.Max(1, (all - 4) / 5));
+        var processors = Math.Clamp(Environment.ProcessorCount, 1, Math.Max(1, (all - 4) / 4));
         var sizes = new CaptureGraphOptions
         {
-            Chunks = (2 * processors) + 1,
-            Sections = processors + 2,
+            Chunks = processors + 2,
+            Sections = processors + 1,
             ScratchDirectory = options.ScratchDirectory ?? Path.GetTempPath(),
         };
         return sizes with { CutChunks = Math.Max(1, all - sizes.Chunks - sizes.Sections) };
