@@ -25,6 +25,7 @@ public sealed class QemuSession : IAsyncDisposable
     private string? _intentPath;
     private SnapshotException? _loss;
     private Task _watch = Task.CompletedTask;
+    private Task? _leaving;
     private volatile bool _background;
     private volatile bool _keepStopped;
     private volatile bool _closing;
@@ -271,23 +272,34 @@ public sealed class QemuSession : IAsyncDisposable
     /// <summary>Says that the checkpoint is safe and the guest shall stay stopped: disposal does not continue it.</summary>
     public void KeepStopped() => _keepStopped = true;
 
-    /// <summary>Puts everything back and ends the session. Does not throw; see <see cref="Trouble"/>.</summary>
+    /// <summary>
+    /// Puts everything back and lets go of the guest: what is left to do needs it no more. The disposal waits for the end of that. Does not throw; see
+    /// <see cref="Trouble"/>.
+    /// </summary>
+    public Task LeaveAsync() => _leaving ??= LeaveOnceAsync();
+
+    /// <summary>Puts everything back, if that is not done, and ends the session. Does not throw; see <see cref="Trouble"/>.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
         _disposed = true;
-        if (_intent is not null) await PutBackAsync(_intent, _intentPath!);
-        _closing = true;
-        await Monitor.DisposeAsync();
-        if (_intent is null) _guard.Dispose();
-        await _watch;
-        await _guard.WaitForEndAsync();
+        await LeaveAsync();
         _lost.Dispose();
         _arming.Dispose();
     }
 
     /// <summary>What could not be put back by the disposal, or null.</summary>
     public SnapshotException? Trouble { get; private set; }
+
+    private async Task LeaveOnceAsync()
+    {
+        if (_intent is not null) await PutBackAsync(_intent, _intentPath!);
+        _closing = true;
+        await Monitor.DisposeAsync();
+        if (_intent is null) _guard.Dispose();
+        await _watch;
+        await _guard.WaitForEndAsync();
+    }
 
     private async Task PutBackAsync(FreezeIntent intent, string path)
     {

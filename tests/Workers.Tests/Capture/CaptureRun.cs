@@ -68,7 +68,18 @@ internal sealed class CaptureRun : IAsyncDisposable
     /// <summary>Takes a checkpoint: passes while they are asked for, cut, release, drain, commit, close.</summary>
     public async Task<CheckpointInfo> TakeAsync(string uri, CaptureOptions? options = null)
     {
-        options ??= new CaptureOptions { FreezeLimit = Patience };
+        await DrainAsync(uri, options ?? new CaptureOptions { FreezeLimit = Patience });
+        var checkpoint = await CommitAsync();
+        var closed = await AskAsync<GuestClosed>(new CloseGuest("j", Guest, Keep: true));
+        Assert.Null(closed.Trouble);
+        return checkpoint;
+    }
+
+    /// <summary>Everything but the commit and the close.</summary>
+    public Task DrainAsync(string uri, AfterCut after) => DrainAsync(uri, new CaptureOptions { FreezeLimit = Patience, After = after });
+
+    private async Task DrainAsync(string uri, CaptureOptions options)
+    {
         var opened = await AskAsync<GuestOpened>(new OpenGuest("j", Guest, uri, options, "zstd"));
         for (uint pass = 0; opened.Strategy == CaptureStrategy.Precopy; pass++)
         {
@@ -79,10 +90,6 @@ internal sealed class CaptureRun : IAsyncDisposable
         await AskAsync<CutHeld>(new MakeCut("j", Guest, 1));
         await AskAsync<CutEnded>(new ReleaseCut("j", Guest, 1));
         await AskAsync<GuestDrained>(new DrainGuest("j", Guest));
-        var checkpoint = await CommitAsync();
-        var closed = await AskAsync<GuestClosed>(new CloseGuest("j", Guest, Keep: true));
-        Assert.Null(closed.Trouble);
-        return checkpoint;
     }
 
     /// <summary>Commits what was drained.</summary>

@@ -27,6 +27,7 @@ internal sealed class DirectCapture : IGuestCapture
     private Task _setUp = Task.CompletedTask;
     private Task<IReadOnlyList<MemoryRange>>? _memory;
     private bool _isDescriptorSent;
+    private bool _isThawed;
 
     public DirectCapture(
         QemuSession session, QemuInspection inspection, DiskCut disks, DirectRam ram, PrivateMemory others, CaptureStrategy strategy, string reason,
@@ -106,8 +107,9 @@ internal sealed class DirectCapture : IGuestCapture
     public async ValueTask<CutStamp?> ThawAsync(bool run)
     {
         if (!WasRunning || !run) return Loss is { } loss && WasRunning ? throw Void(loss) : null;
-        var thawed = await _session.ContinueAsync();
-        return new CutStamp(thawed ?? throw Void(null));
+        var thawed = await _session.ContinueAsync() ?? throw Void(null);
+        _isThawed = true;
+        return new CutStamp(thawed);
     }
 
     public async ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation)
@@ -116,6 +118,8 @@ internal sealed class DirectCapture : IGuestCapture
         var properties = new Dictionary<string, string>(Description.Properties);
         foreach (var (name, value) in QemuStoredState.PropertiesOf(configuration, part.Devices)) properties[name] = value;
         Description = _disks.Describe(Description with { Memory = await _memory!, Properties = properties });
+        // A guest that runs again is put back while the checkpoint is stored. One that stands still has to wait: whether it goes on is decided by the commit.
+        if (_isThawed) _ = _session.LeaveAsync();
         return QemuStoredState.StatesOf(part.Devices);
     }
 

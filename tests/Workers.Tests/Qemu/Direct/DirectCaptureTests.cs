@@ -4,6 +4,7 @@ using Cutpoint.Units;
 using Cutpoint.Workers.Capture;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Direct;
+using Cutpoint.Workers.Qemu.Monitor;
 using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Tests.Capture;
 
@@ -38,6 +39,37 @@ public sealed class DirectCaptureTests
         Assert.Equal(0, await guest.VerifyAsync());
         Assert.True(run.Cut.HeldUntilRelease);
         Assert.InRange(run.Cut.Pause!.Value.TotalMilliseconds, 0.1, 60_000);
+    }
+
+    [Fact]
+    public async Task A_guest_that_runs_again_is_let_go_before_its_checkpoint_is_committed()
+    {
+        await using var guest = await StartAsync("file");
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
+        await run.DrainAsync($"qemu:{guest.Socket}", AfterCut.Continue);
+
+        // A monitor has one client at a time: this one is greeted when the capture has left, and finds nothing changed.
+        await using (var monitor = await QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default))
+        {
+            Assert.True((await monitor.QueryStatusAsync(QmpClient.CommandDeadline, default)).Running);
+            var capabilities = await monitor.QueryCapabilitiesAsync(QmpClient.CommandDeadline, default);
+            Assert.False(capabilities["x-ignore-shared"]);
+            Assert.False(capabilities["events"]);
+        }
+        await run.CommitAsync();
+        Assert.Null((await run.CloseAsync()).Trouble);
+    }
+
+    [Fact]
+    public async Task A_guest_that_stays_stopped_is_held_until_its_checkpoint_is_committed_and_runs_when_it_is_not()
+    {
+        await using var guest = await StartAsync("file");
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
+        await run.DrainAsync($"qemu:{guest.Socket}", AfterCut.Stop);
+        var inUse = await Assert.ThrowsAsync<QmpException>(() => QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default));
+        Assert.Equal(QmpFailure.InUse, inUse.Failure);
+        Assert.Null((await run.CloseAsync(keep: false)).Trouble);
+        await guest.WaitUntilItCountsAsync();
     }
 
     [Fact]
