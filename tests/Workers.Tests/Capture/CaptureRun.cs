@@ -76,9 +76,10 @@ internal sealed class CaptureRun : IAsyncDisposable
     }
 
     /// <summary>Everything but the commit and the close.</summary>
-    public Task DrainAsync(string uri, AfterCut after) => DrainAsync(uri, new CaptureOptions { FreezeLimit = Patience, After = after });
+    public Task DrainAsync(string uri, AfterCut after, bool hadVoidCut = false) =>
+        DrainAsync(uri, new CaptureOptions { FreezeLimit = Patience, After = after }, hadVoidCut);
 
-    private async Task DrainAsync(string uri, CaptureOptions options)
+    private async Task DrainAsync(string uri, CaptureOptions options, bool hadVoidCut = false)
     {
         var opened = await AskAsync<GuestOpened>(new OpenGuest("j", Guest, uri, options, "zstd"));
         for (uint pass = 0; opened.Strategy == CaptureStrategy.Precopy; pass++)
@@ -86,6 +87,12 @@ internal sealed class CaptureRun : IAsyncDisposable
             var finished = await AskAsync<PassFinished>(new RunPass("j", Guest, pass));
             if (finished.Decision == VoteDecision.Done) break;
             if (finished.Decision == VoteDecision.GiveUp) throw new SnapshotException(ErrorCode.NotConverged, "gave up");
+        }
+        if (hadVoidCut)
+        {
+            await AskAsync<CutHeld>(new MakeCut("j", Guest, 0));
+            await AskAsync<CutEnded>(new ReleaseCut("j", Guest, 0) { IsVoid = true });
+            await AskAsync<PassFinished>(new RunPass("j", Guest, 0));
         }
         await AskAsync<CutHeld>(new MakeCut("j", Guest, 1));
         await AskAsync<CutEnded>(new ReleaseCut("j", Guest, 1));

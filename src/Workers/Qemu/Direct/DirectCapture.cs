@@ -87,7 +87,7 @@ internal sealed class DirectCapture : IGuestCapture
         using var events = _session.Monitor.Subscribe("MIGRATION");
         var stopped = await _session.StopAsync(cancellation) ?? _time.GetUtcNow();
         await _disks.FreezeAsync(cancellation);
-        _isDescriptorSent = false;
+        (_isDescriptorSent, _isThawed) = (false, false);
         // Before the memory is compared: writing their state is the last thing devices do, and some write to memory while they do it.
         await _session.MigrateAsync(DescriptorName, cancellation);
         var end = await events.WaitAsync(e => e.Text("status") is "completed" or "failed" or "cancelled", MigrationDeadline, cancellation);

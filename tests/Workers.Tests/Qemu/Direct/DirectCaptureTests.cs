@@ -60,12 +60,14 @@ public sealed class DirectCaptureTests
         Assert.Null((await run.CloseAsync()).Trouble);
     }
 
-    [Fact]
-    public async Task A_guest_that_stays_stopped_is_held_until_its_checkpoint_is_committed_and_runs_when_it_is_not()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_guest_that_stays_stopped_is_held_until_its_checkpoint_is_committed_and_runs_when_it_is_not(bool hadVoidCut)
     {
         await using var guest = await StartAsync("file");
         await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
-        await run.DrainAsync($"qemu:{guest.Socket}", AfterCut.Stop);
+        await run.DrainAsync($"qemu:{guest.Socket}", AfterCut.Stop, hadVoidCut);
         var inUse = await Assert.ThrowsAsync<QmpException>(() => QmpClient.ConnectAsync(guest.Socket, TimeProvider.System, default));
         Assert.Equal(QmpFailure.InUse, inUse.Failure);
         Assert.Null((await run.CloseAsync(keep: false)).Trouble);
