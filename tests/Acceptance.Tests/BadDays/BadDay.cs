@@ -52,6 +52,13 @@ public abstract class BadDay : IDisposable
         if (where is not null) Assert.Contains(where, (string?)error["message"], StringComparison.Ordinal);
     }
 
+    /// <summary>Waits until a take under way has something that another process can go on with: its phase is told of before that.</summary>
+    protected async Task UntilItCanBeResumedAsync()
+    {
+        while (!System.IO.Directory.EnumerateFiles(Path.Combine(Cutpoint.Repository, "jobs"), "resumable", SearchOption.AllDirectories).Any())
+            await Task.Delay(1, Cancellation);
+    }
+
     /// <summary>No checkpoint is listed.</summary>
     protected async Task NothingIsListedAsync() =>
         Assert.Empty((await Cutpoint.QueryAsync(Cancellation, "list"))["checkpoints"]!.AsArray());

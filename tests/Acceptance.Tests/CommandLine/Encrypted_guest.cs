@@ -15,12 +15,7 @@ public sealed class Encrypted_guest : BadDay
         await using (var take = RunningTake.Start(Cutpoint, [guest.Uri, "--name", "one", "--codec", "zstd:15", .. Key]))
         {
             Assert.True(await take.ReachAsync("Live", Cancellation));
-            // The phase is told of before there is anything to go on with.
-            while (!System.IO.Directory.EnumerateFiles(Path.Combine(Cutpoint.Repository, "jobs"), "resumable", SearchOption.AllDirectories).Any())
-            {
-                Cancellation.ThrowIfCancellationRequested();
-                await Task.Yield();
-            }
+            await UntilItCanBeResumedAsync();
             take.Signal(9);
             await take.EndAsync(Cancellation);
         }

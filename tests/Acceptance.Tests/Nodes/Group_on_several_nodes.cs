@@ -228,6 +228,7 @@ public sealed class Group_on_several_nodes() : BadDays.BadDay, IAsyncLifetime
     {
         var take = StartTake(guest, "zstd:15");
         Assert.True(await take.ReachAsync("Live", Cancellation));
+        await UntilItCanBeResumedAsync();
         return take;
     }
 

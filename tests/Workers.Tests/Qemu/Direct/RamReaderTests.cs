@@ -1,6 +1,7 @@
 using Cutpoint.Guests;
 using Cutpoint.Units;
 using Cutpoint.Workers.Capture;
+using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Direct;
 using Cutpoint.Workers.Tests.Capture;
 
@@ -85,11 +86,9 @@ public sealed class RamReaderTests : IAsyncDisposable
     public async Task A_hole_that_appears_in_a_whole_file_right_before_it_is_read_is_zero_in_the_checkpoint(bool inLaterPass)
     {
         for (var page = 0; page < Pages; page++) Write(page, 7);
-        var punching = new PunchingSink(_graph.Block(0), () =>
-        {
-            _file.SetLength(2L * Paging.ExtentSize);
-            _file.SetLength((long)Pages * Paging.PageSize);
-        });
+        // As a guest gives memory back: the file keeps its length.
+        var punching = new PunchingSink(_graph.Block(0), () => Assert.Equal(0, Libc.Allocate(
+            _file.SafeFileHandle, Libc.PunchHole | Libc.KeepSize, 2L * Paging.ExtentSize, 30L * Paging.ExtentSize)));
         Assert.Equal(Pages, _ram.FindData().PageCount);
         if (inLaterPass) await _reader.ReadAllAsync(_graph.Block(0), default);
         // The file was found whole by now; nothing has been read.
