@@ -112,9 +112,10 @@ internal sealed class AppendFile : IDisposable
     }
 
     /// <summary>
-    /// Begins to bring onto the disk what has left the buffers so far. Waits for nothing, and appending goes on; what it fails of is thrown by the next call.
+    /// Begins to bring onto the disk what has left the buffers so far, unless the disk is so far behind that it would have to be waited for. Appending goes on;
+    /// what it fails of is thrown by the next call.
     /// </summary>
-    public void BeginFlush() => _work.Add(() => Try(Flush, "flush", 0));
+    public void BeginFlush() => _ = _work.TryAdd(() => Try(Flush, "flush", 0));
 
     /// <summary>Closes the file once everything is in it and on the disk. Nothing may be appended any more.</summary>
     /// <inheritdoc cref="WriteAsync"/>

@@ -172,7 +172,7 @@ public sealed partial class CheckpointWriter : IAsyncDisposable
             cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Begins to make durable what is in the pack so far. Waits for nothing; what it fails of is told by the next call that appends.</summary>
+    /// <summary>Begins to make durable what is in the pack so far. Does not wait for the disk; what it fails of is told by the next call that appends.</summary>
     public async ValueTask SettleAsync(CancellationToken cancellation) => await InTurnAsync(
         () =>
         {

@@ -29,7 +29,7 @@ public interface IGuestStore
     ValueTask AppendAsync(DeviceState device, CancellationToken cancellation);
 
     /// <summary>
-    /// Nothing is appended for a moment: what was so far may become durable meanwhile, so that the commit has less to wait for. Waits for nothing; what it fails
+    /// Nothing is appended for a moment: what was so far may become durable meanwhile, so that the commit has less to wait for. Does not wait for that; what it fails
     /// of is told by a later call.
     /// </summary>
     ValueTask SettleAsync(CancellationToken cancellation) => default;
