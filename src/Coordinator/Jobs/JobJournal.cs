@@ -25,8 +25,9 @@ public sealed class JobJournal : IJobJournal
     private const string Cancel = "cancel-job";
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
-    private static readonly Dictionary<Type, string> Manifests = typeof(JobEvent).GetCustomAttributes<JsonDerivedTypeAttribute>()
-        .ToDictionary(kind => kind.DerivedType, kind => (string)kind.TypeDiscriminator!);
+    /// <summary>The events by their manifests. To look all of them up takes longer than a job has until its first page is read, so only readers do.</summary>
+    private static readonly Lazy<Dictionary<string, Type>> Kinds = new(() => typeof(JobEvent).GetCustomAttributes<JsonDerivedTypeAttribute>()
+        .ToDictionary(kind => (string)kind.TypeDiscriminator!, kind => kind.DerivedType));
 
     /// <summary>What a fold cannot do without is there, or the event is damaged.</summary>
     private static readonly JobEventJson Whole = new(new JsonSerializerOptions(JobEventJson.Default.Options) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true });
@@ -121,7 +122,7 @@ public sealed class JobJournal : IJobJournal
         ArgumentNullException.ThrowIfNull(events);
         if (events.Count == 0) return;
         List<JournalRecord> records =
-            [.. events.Select(one => new JournalRecord(Manifests[one.GetType()], JsonSerializer.Serialize(one, JobEventJson.Default.JobEvent)))];
+            [.. events.Select(one => new JournalRecord(ManifestOf(one), JsonSerializer.Serialize(one, one.GetType(), JobEventJson.Default)))];
         var begun = _database.Time.GetTimestamp();
         for (var isUnsure = false; ; isUnsure = true)
         {
@@ -166,14 +167,17 @@ public sealed class JobJournal : IJobJournal
             && written.Select(one => new JournalRecord(one.Manifest, one.Payload)).SequenceEqual(records);
     }
 
+    /// <summary>The name an event has in a journal: that of its type, as its derived-type attribute has it too.</summary>
+    private static string ManifestOf(JobEvent happened) => JsonNamingPolicy.KebabCaseLower.ConvertName(happened.GetType().Name);
+
     private static JobEvent Read(JournalEvent written)
     {
         var what = $"event {written.SequenceNumber} ('{written.Manifest}') of {written.PersistenceId}";
-        if (!Manifests.ContainsValue(written.Manifest))
+        if (!Kinds.Value.TryGetValue(written.Manifest, out var kind))
             throw new SnapshotException(ErrorCode.Incompatible, $"{what} is of a newer version", "use a newer version of Cutpoint");
         try
         {
-            var happened = JsonSerializer.Deserialize(written.Payload, Whole.JobEvent);
+            var happened = (JobEvent?)JsonSerializer.Deserialize(written.Payload, kind, Whole);
             if (happened is JobPlanned planned) Check(planned.Plan);
             return happened ?? throw new JsonException("it is empty");
         }

@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Cutpoint.Coordinator.Jobs;
 using Cutpoint.Durability;
 using Cutpoint.Jobs;
@@ -29,5 +32,22 @@ public sealed class JobJournalTests : IDisposable
         Assert.NotNull(error.Advice);
         await JobJournal.CloseAsync(database, "j", new JobError(ErrorCode.Cancelled, "cancelled"), default);
         Assert.Equal([new JobAborted()], (await JobJournal.ReadAsync(database, "j", 3, default)).Select(one => one.Event));
+    }
+
+    [Fact]
+    public void An_event_has_one_name_in_a_journal_and_in_what_is_printed() =>
+        Assert.All(
+            typeof(JobEvent).GetCustomAttributes<JsonDerivedTypeAttribute>(),
+            kind => Assert.Equal(kind.TypeDiscriminator, JsonNamingPolicy.KebabCaseLower.ConvertName(kind.DerivedType.Name)));
+
+    [Theory]
+    [InlineData("""{"pass":3}""")]
+    [InlineData("""{"type":"pass-started","pass":3}""")]
+    public async Task An_event_is_read_by_its_name_in_the_journal_also_when_its_text_repeats_it(string payload)
+    {
+        await using var database = await SqliteDatabase.OpenAsync(Path.Combine(_directory.FullName, "journal.db"), survivesPowerCut: false, TimeProvider.System, default);
+        await new EventJournal(database).AppendAsync("job/j", 0, [new JournalRecord("pass-started", payload)], new Writer(1), default);
+
+        Assert.Equal([new PassStarted(3)], (await JobJournal.ReadAsync(database, "j", 0, default)).Select(one => one.Event));
     }
 }
