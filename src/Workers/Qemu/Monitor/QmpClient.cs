@@ -32,18 +32,17 @@ public sealed class QmpClient : IAsyncDisposable
     private readonly ArrayBufferWriter<byte> _line = new(256);
     private readonly TaskCompletionSource<QmpGreeting> _greeting = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly QmpReader _reader;
-    private long _nextId;
-    private bool _midway;
+    private readonly bool _midway;
+    private long _lastId;
     private bool _disposed;
 
-    private QmpClient(string path, Socket socket, TimeProvider time)
+    private QmpClient(string path, Socket socket, TimeProvider time, bool midway = false)
     {
         Path = path;
         _reader = new QmpReader(path, socket);
         _time = time;
+        _midway = midway;
         PeerProcessId = QmpSocket.PeerProcess(socket);
-        // Two clients may speak over one connection in turn (a guard takes over from a dead worker): ids of different processes never meet.
-        _nextId = (long)Environment.ProcessId << 32;
     }
 
     /// <summary>The socket's path.</summary>
@@ -91,7 +90,7 @@ public sealed class QmpClient : IAsyncDisposable
     /// </summary>
     internal static QmpClient Adopt(string path, Socket socket, TimeProvider time)
     {
-        var client = new QmpClient(path, socket, time) { _midway = true };
+        var client = new QmpClient(path, socket, time, midway: true);
         _ = client.ReadAsync();
         return client;
     }
@@ -187,7 +186,9 @@ public sealed class QmpClient : IAsyncDisposable
         await _sending.WaitAsync(cancellation);
         try
         {
-            pending = new Pending(++_nextId, command);
+            // Two clients may speak over one connection in turn (a guard takes over from a dead worker): the second one counts down, so that their ids never
+            // meet. Ids are short, since QEMU reads its monitors octet by octet and is busy for 20 µs with each.
+            pending = new Pending(_midway ? --_lastId : ++_lastId, command);
             lock (_gate)
             {
                 if (_ended.Task.IsCompleted) throw Again(_ended.Task.Result, command);
