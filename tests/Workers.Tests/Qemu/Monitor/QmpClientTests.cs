@@ -87,6 +87,21 @@ public sealed class QmpClientTests
     }
 
     [Fact]
+    public async Task A_client_that_takes_over_a_connection_takes_no_answer_to_its_predecessor_for_its_own()
+    {
+        var (near, far) = UnixSocketPair.Create();
+        using var server = new FakeMonitorClient(new System.Net.Sockets.Socket(far), CancellationToken.None);
+        await using var second = QmpClient.Adopt("of its predecessor", near, TimeProvider.System);
+
+        var answer = second.ExecuteAsync("query-status", default);
+        var id = await server.CommandAsync();
+        for (var first = 1; first <= 3; first++) await server.SendAsync($$"""{"return": "not yours", "id": {{first}}}""" + "\r\n");
+        await server.SendAsync($$"""{"return": "yours", "id": {{id}}}""" + "\r\n");
+
+        Assert.Equal("yours", (await answer).GetString());
+    }
+
+    [Fact]
     public async Task A_monitor_that_stalls_ends_the_wait_by_name_and_a_late_answer_is_dropped()
     {
         var late = new TaskCompletionSource();
