@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Cutpoint.Cli.Commands;
 using Cutpoint.Cli.Output;
 
@@ -17,7 +18,9 @@ internal static class CommandLine
         try
         {
             var result = CreateRoot().Parse(arguments);
-            if (result.Action is ParseErrorAction) throw WrongUsage(result);
+            if (result.Action is not (HelpTextAction or VersionAction) && MistypedOption(result, arguments) is { } mistyped)
+                throw WrongUsage(result, $"unrecognized option '{mistyped}'");
+            if (result.Action is ParseErrorAction) throw WrongUsage(result, result.Errors[0].Message.TrimEnd('.'));
             json = result.GetValue(CommonOptions.Json);
             // The signals are ours: a first one cancels and waits for the guest to be put back, however long that takes.
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
@@ -77,10 +80,14 @@ internal static class CommandLine
         return root;
     }
 
-    private static SnapshotException WrongUsage(ParseResult result)
+    /// <summary>What begins as options do and is none was meant to be one, unless the line says with "--" that it knows what it names.</summary>
+    private static string? MistypedOption(ParseResult result, string[] arguments) => arguments.Contains("--") ? null
+        : result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).FirstOrDefault(token => token.Value is ['-', _, ..])?.Value;
+
+    private static SnapshotException WrongUsage(ParseResult result, string message)
     {
-        var verb = result.CommandResult.Command is RootCommand ? "" : $" {result.CommandResult.Command.Name}";
-        var message = result.Errors[0].Message.TrimEnd('.');
+        var verb = "";
+        for (SymbolResult? at = result.CommandResult; at is CommandResult { Command: not RootCommand } inner; at = at.Parent) verb = $" {inner.Command.Name}{verb}";
         return new(ErrorCode.Usage, message is [_, >= 'a' and <= 'z', ..] ? char.ToLowerInvariant(message[0]) + message[1..] : message, $"see 'cutpoint{verb} --help'") { IsPreflight = true };
     }
 

@@ -44,16 +44,33 @@ public sealed class Errors_of_the_user : IDisposable
     }
 
     [Theory]
-    [InlineData("nosuchverb")]
-    [InlineData("list", "--nosuchoption")]
-    [InlineData("show")]
-    public async Task A_wrong_command_line_names_the_help_that_tells_the_right_one(params string[] arguments)
+    [InlineData("'cutpoint --help'", "nosuchverb")]
+    [InlineData("'cutpoint list --help'", "list", "--nosuchoption")]
+    [InlineData("'cutpoint show --help'", "show")]
+    [InlineData("'cutpoint key add --help'", "key", "add", "--nosuchoption")]
+    public async Task A_wrong_command_line_names_the_help_that_tells_the_right_one(string help, params string[] arguments)
     {
         var result = await RunAsync(arguments);
 
         Assert.Equal(2, result.ExitCode);
-        Assert.EndsWith("--help'", Line(result), StringComparison.Ordinal);
+        Assert.EndsWith($"see {help}", Line(result), StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("take", "--no-base", "qemu:/run/vm1.qmp")]
+    [InlineData("show", "--no-base")]
+    [InlineData("verify", "--no-base")]
+    public async Task A_mistyped_option_is_told_as_one_and_taken_for_no_guest_or_checkpoint(params string[] arguments)
+    {
+        var result = await RunAsync(arguments);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.StartsWith("cutpoint: unrecognized option '--no-base'", Line(result), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_follows_two_dashes_is_a_name_whatever_it_begins_with() =>
+        Assert.Equal(10, (await RunAsync("inspect", "--", "--no-such-file")).ExitCode);
 
     [Fact]
     public async Task With_json_a_failure_is_one_object_on_standard_output()
