@@ -21,7 +21,7 @@ var needs = new Dictionary<string, string>
     ["g++"] = "g++",
 };
 
-// Of these, what the demo does with: the rest is for formats and stores it does not show.
+// What the demo needs of these; the rest is for formats and stores it does not show.
 var demoNeeds = new[] { "qemu-system-x86_64", "openssl", "xz", "libxxhash.so.0", "libsqlite3.so.0", "libzstd.so.1", "liblz4.so.1", "g++" };
 
 // What the image is made with; tests do not need it.

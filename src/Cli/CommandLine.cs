@@ -84,12 +84,9 @@ internal static class CommandLine
     private static string? MistypedOption(ParseResult result, string[] arguments) => arguments.Contains("--") ? null
         : result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).FirstOrDefault(token => token.Value is ['-', _, ..])?.Value;
 
-    private static SnapshotException WrongUsage(ParseResult result, string message)
-    {
-        var verb = "";
-        for (SymbolResult? at = result.CommandResult; at is CommandResult { Command: not RootCommand } inner; at = at.Parent) verb = $" {inner.Command.Name}{verb}";
-        return new(ErrorCode.Usage, message is [_, >= 'a' and <= 'z', ..] ? char.ToLowerInvariant(message[0]) + message[1..] : message, $"see 'cutpoint{verb} --help'") { IsPreflight = true };
-    }
+    private static SnapshotException WrongUsage(ParseResult result, string message) => new(
+        ErrorCode.Usage, message is [_, >= 'a' and <= 'z', ..] ? char.ToLowerInvariant(message[0]) + message[1..] : message,
+        $"see '{HelpText.NameOf(result.CommandResult.Command)} --help'") { IsPreflight = true };
 
     private sealed class VersionAction : SynchronousCommandLineAction
     {

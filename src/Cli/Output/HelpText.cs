@@ -13,7 +13,7 @@ internal static class HelpText
         var options = command.Options.Concat(parents.SelectMany(parent => parent.Options.Where(option => option.Recursive)))
             .Where(option => !option.Hidden).ToList();
         var verbs = command.Subcommands.Where(verb => !verb.Hidden).ToList();
-        List<string> usage = ["cutpoint", .. parents.Where(parent => parent is not RootCommand).Reverse().Append(command).Where(one => one is not RootCommand).Select(one => one.Name)];
+        List<string> usage = [NameOf(command)];
         if (verbs.Count > 0) usage.Add("VERB");
         usage.AddRange(command.Arguments.Select(Usage));
         usage.AddRange(options.Where(option => option.Required).Select(Usage));
@@ -34,6 +34,10 @@ internal static class HelpText
     }
 
     /// <summary>The verbs a verb belongs to, the nearest first.</summary>
+    /// <summary>What a command is called by, with the verbs it is nested in: "cutpoint key add".</summary>
+    public static string NameOf(Command command) =>
+        string.Join(' ', Parents(command).Reverse().Append(command).Select(one => one is RootCommand ? "cutpoint" : one.Name));
+
     private static IEnumerable<Command> Parents(Command command)
     {
         for (var parent = command.Parents.OfType<Command>().FirstOrDefault(); parent is not null; parent = parent.Parents.OfType<Command>().FirstOrDefault())

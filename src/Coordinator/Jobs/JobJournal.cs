@@ -25,7 +25,7 @@ public sealed class JobJournal : IJobJournal
     private const string Cancel = "cancel-job";
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>The events by their manifests. To look all of them up takes longer than a job has until its first page is read, so only readers do.</summary>
+    /// <summary>The events by their manifests. To look all of them up takes milliseconds, which a job that begins is spared: only readers need it.</summary>
     private static readonly Lazy<Dictionary<string, Type>> Kinds = new(() => typeof(JobEvent).GetCustomAttributes<JsonDerivedTypeAttribute>()
         .ToDictionary(kind => (string)kind.TypeDiscriminator!, kind => kind.DerivedType));
 

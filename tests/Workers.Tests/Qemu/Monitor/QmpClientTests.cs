@@ -90,7 +90,8 @@ public sealed class QmpClientTests
     public async Task A_client_that_takes_over_a_connection_takes_no_answer_to_its_predecessor_for_its_own()
     {
         var (near, far) = UnixSocketPair.Create();
-        using var server = new FakeMonitorClient(new System.Net.Sockets.Socket(far), CancellationToken.None);
+        using var socket = new System.Net.Sockets.Socket(far);
+        using var server = new FakeMonitorClient(socket, CancellationToken.None);
         await using var second = QmpClient.Adopt("of its predecessor", near, TimeProvider.System);
 
         var answer = second.ExecuteAsync("query-status", default);
