@@ -36,6 +36,9 @@ internal static class TakeCommand
         var strategy = Setting.Create(
             Verb, "strategy", "'precopy' reads while the guest runs, 'background' lets QEMU copy on write, 'stop' reads the stopped guest", Value.Choice<CaptureStrategy>,
             "auto|precopy|background|stop", "auto");
+        var tracking = Setting.Create(
+            Verb, "tracking", "How changed pages are found: 'hashes' looks at every page in the pause; by itself the kernel tells them where it can",
+            Value.Choice<DirtyTracking>, "auto|hashes", "auto");
         var downtime = Setting.Create<TimeSpan?>(
             Verb, "downtime", $"The longest pause allowed; the take gives up rather than exceed it [default: aims at {Quantity.Time(CaptureOptions.DefaultDowntime)}]",
             text => Value.Time(text), "TIME");
@@ -53,7 +56,7 @@ internal static class TakeCommand
         var detach = Setting.CreateSwitch(Verb, "detach", "With --submit: do not follow it");
         foreach (var (option, choices) in new (Option, string[])[]
         {
-            (transport, Value.Choices<CaptureTransport>()), (strategy, Value.Choices<CaptureStrategy>()), (after, Value.Choices<AfterCut>()), (codec, ["zstd", "lz4", "none"]),
+            (transport, Value.Choices<CaptureTransport>()), (strategy, Value.Choices<CaptureStrategy>()), (tracking, Value.Choices<DirtyTracking>()), (after, Value.Choices<AfterCut>()), (codec, ["zstd", "lz4", "none"]),
         })
         {
             option.CompletionSources.Add(_ => choices.Select(choice => new System.CommandLine.Completions.CompletionItem(choice)));
@@ -70,7 +73,7 @@ internal static class TakeCommand
             cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --secret-file /etc/cutpoint/secret
             cutpoint take //host1/qemu:/run/web.qmp //host2/qemu:/run/db.qmp --submit --repository 'postgres://cutpoint@db/cutpoint?packs=/srv/packs'
             cutpoint take 'reference:a?ram=1GiB'
-            """) { guests, name, start, transport, strategy, downtime, passes, limit, tolerate, noDisks, after, codec, labels, submit, detach, CommonOptions.SecretFile, CommonOptions.Database };
+            """) { guests, name, start, transport, strategy, tracking, downtime, passes, limit, tolerate, noDisks, after, codec, labels, submit, detach, CommonOptions.SecretFile, CommonOptions.Database };
         command.SetAction((parsed, cancellation) =>
         {
             var plan = new JobPlan
@@ -86,6 +89,7 @@ internal static class TakeCommand
                 {
                     Transport = parsed.GetValue(transport),
                     Strategy = parsed.GetValue(strategy),
+                    Tracking = parsed.GetValue(tracking),
                     Downtime = parsed.GetValue(downtime),
                     MaxPasses = parsed.GetValue(passes),
                     FreezeLimit = parsed.GetValue(limit),

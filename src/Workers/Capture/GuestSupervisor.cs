@@ -254,8 +254,27 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
         (await _save!.CompleteAsync()).ThrowIfFailed();
         var devices = await Capture.FinishAsync(limits.Token);
         await Graph.ForgetUnseenAsync(limits.Token);
-        await Graph.DrainAsync(limits.Token);
-        foreach (var device in devices) await _store!.AppendAsync(device, limits.Token);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(limits.Token);
+        var verified = Capture.VerifyAsync(ending.Token);
+        try
+        {
+            await StoreAsync(devices, timing, limits.Token);
+        }
+        catch
+        {
+            await ending.CancelAsync();
+            await verified.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+        await verified;
+        await ReportAsync(new GuestDrained(_context.JobId, _context.Guest, _passes[^1]));
+    }
+
+    /// <summary>Brings everything of the guest into its store.</summary>
+    private async Task StoreAsync(IReadOnlyList<DeviceState> devices, PassTiming timing, CancellationToken cancellation)
+    {
+        await Graph.DrainAsync(cancellation);
+        foreach (var device in devices) await _store!.AppendAsync(device, cancellation);
         var final = _finalPass! with { BytesStored = _finalPass!.BytesStored + timing.BytesStored };
         _passes.Add(final);
         await _store!.SealAsync(
@@ -269,8 +288,7 @@ internal sealed class GuestSupervisor : IMessageHandler<GuestMessage>, IAsyncDis
                 Passes = [.. _passes],
                 Cut = _cut,
             },
-            limits.Token);
-        await ReportAsync(new GuestDrained(_context.JobId, _context.Guest, final));
+            cancellation);
     }
 
     private async Task CloseAsync(CloseGuest close)

@@ -44,7 +44,7 @@ public sealed class QemuDriver(QemuSessionOptions session, TimeProvider time) : 
         var refusals = new List<(string Transport, Refusal Refusal)>();
         if (options.Transport is CaptureTransport.Auto or CaptureTransport.Direct)
         {
-            var (capture, refusal) = await DirectTransport.TryOpenAsync(opened, inspection, disks, options, time, cancellation);
+            var (capture, refusal) = await DirectTransport.TryOpenAsync(opened, inspection, disks, options, session.Guard, time, cancellation);
             if (capture is not null) return capture;
             refusals.Add(("direct", refusal!));
         }

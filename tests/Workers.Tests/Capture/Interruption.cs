@@ -93,6 +93,12 @@ internal sealed class Interruption(string place, int at, Func<Task> act)
             return await inner.FinishAsync(cancellation);
         }
 
+        public async Task VerifyAsync(CancellationToken cancellation)
+        {
+            await interruption.PassAsync("verify");
+            await inner.VerifyAsync(cancellation);
+        }
+
         public void Keep() => inner.Keep();
 
         public void Leave() => inner.Leave();

@@ -14,6 +14,9 @@ public sealed record CaptureOptions
     /// <summary>The strategy; <see cref="CaptureStrategy.Auto"/> lets the driver choose.</summary>
     public CaptureStrategy Strategy { get; init; }
 
+    /// <summary>How changed pages are found where RAM is read in place.</summary>
+    public DirtyTracking Tracking { get; init; }
+
     /// <summary>
     /// The pause the user allows. A number is a promise: when no transport can keep it the preflight fails, and when the passes do not reach it the job
     /// gives up. Null aims at <see cref="DefaultDowntime"/> and cuts anyway when more passes no longer help.

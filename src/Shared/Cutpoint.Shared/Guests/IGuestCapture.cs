@@ -88,6 +88,13 @@ public interface IGuestCapture : IAsyncDisposable
     ValueTask<IReadOnlyList<DeviceState>> FinishAsync(CancellationToken cancellation);
 
     /// <summary>
+    /// After the last page was emitted: looks for signs that a page of the cut was not, where that is not certain by the way the capture works. The guest may run
+    /// meanwhile, and what was emitted may be on its way to the store.
+    /// </summary>
+    /// <exception cref="SnapshotException">The checkpoint would be wrong (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    Task VerifyAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <summary>
     /// Says that the checkpoint is safe: from here on disposal leaves a guest stopped that <see cref="ThawAsync"/> left stopped. Without it, it runs again.
     /// </summary>
     void Keep();

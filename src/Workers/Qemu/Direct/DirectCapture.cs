@@ -25,6 +25,7 @@ internal sealed class DirectCapture : IGuestCapture
     private ICaptureSinks? _sinks;
     private DeviceStream? _devices;
     private Task _setUp = Task.CompletedTask;
+    private Task _released = Task.CompletedTask;
     private Task<IReadOnlyList<MemoryRange>>? _memory;
     private bool _isDescriptorSent;
     private bool _isThawed;
@@ -123,6 +124,13 @@ internal sealed class DirectCapture : IGuestCapture
         return QemuStoredState.StatesOf(part.Devices);
     }
 
+    public async Task VerifyAsync(CancellationToken cancellation)
+    {
+        await _ram.VerifyAsync(NumberOf, cancellation);
+        // Nobody has to wait for that; no pass follows.
+        _released = Task.Run(_ram.StopTracking, CancellationToken.None);
+    }
+
     public void Keep()
     {
         _session.KeepStopped();
@@ -138,10 +146,20 @@ internal sealed class DirectCapture : IGuestCapture
         _closing.Dispose();
         await _session.DisposeAsync();
         if (_memory is { } memory) await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _released;
         _ram.Dispose();
         _devices?.Dispose();
         await _disks.DisposeAsync();
         if (_session.Trouble is { } trouble) throw new SnapshotException(trouble.Code, trouble.Message, trouble.Advice, trouble);
+    }
+
+    private int NumberOf(string block)
+    {
+        for (var i = 0; i < Description.Blocks.Count; i++)
+        {
+            if (Description.Blocks[i].Name == block) return i;
+        }
+        throw new InvalidOperationException($"the guest has no RAM block '{block}'");
     }
 
     private async Task SetUpAsync(CancellationToken cancellation)

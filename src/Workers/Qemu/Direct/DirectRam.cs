@@ -34,13 +34,14 @@ internal sealed class DirectRam : IDisposable
     private long _dirtyPages;
     private long _rest;
 
-    /// <summary>Opens the shared blocks.</summary>
-    /// <param name="files">Their files.</param>
+    /// <summary>Takes the shared blocks over.</summary>
+    /// <param name="files">Their files and what tells their changes; disposed with this.</param>
     /// <param name="options">Decides what the vote aims at.</param>
     /// <param name="devices">What writing the device state is expected to take.</param>
     /// <param name="others">The blocks that are written with it.</param>
     /// <param name="time">The clock.</param>
-    public DirectRam(IEnumerable<SharedRam> files, CaptureOptions options, TimeSpan devices, PrivateMemory others, TimeProvider time)
+    public DirectRam(
+        IEnumerable<(SharedRam File, IDirtyTracker Tracker)> files, CaptureOptions options, TimeSpan devices, PrivateMemory others, TimeProvider time)
     {
         // The guests of a group look for dirty pages at the same time, on the same processors.
         _shards = Math.Clamp(Environment.ProcessorCount / options.GroupSize, 1, 16);
@@ -48,11 +49,7 @@ internal sealed class DirectRam : IDisposable
         _time = time;
         _devices = devices;
         _others = others;
-        foreach (var file in files)
-        {
-            var tracker = new PageHashTracker();
-            _blocks.Add(new Block(file, tracker, new RamReader(file, tracker, _shards)));
-        }
+        foreach (var (file, tracker) in files) _blocks.Add(new Block(file, tracker, new RamReader(file, tracker, _shards)));
         _goal = RamVoterOptions.Of(options);
         _voter = new RamVoter(_goal);
     }
@@ -110,12 +107,40 @@ internal sealed class DirectRam : IDisposable
         };
     }
 
-    public void Dispose()
+    /// <summary>
+    /// After the pause, where the changes were told by anything else than the pages themselves: looks whether any page differs from what was emitted though it is
+    /// said not to have changed. It would have been missed, and the checkpoint be wrong.
+    /// </summary>
+    /// <param name="numberOf">The number of a block in the guest's description.</param>
+    /// <param name="cancellation">Ends the look.</param>
+    /// <exception cref="SnapshotException">There are such pages (<see cref="ErrorCode.VerificationFailed"/>).</exception>
+    public async Task VerifyAsync(Func<string, int> numberOf, CancellationToken cancellation)
     {
         foreach (var block in _blocks)
         {
+            var missed = await block.Reader.FindMissedAsync(_sinks!.Block(numberOf(block.File.Name)), cancellation);
+            if (missed.PageCount == 0) continue;
+            var extent = missed.Next(0);
+            var first = ((long)extent * Paging.PagesPerExtent) + System.Numerics.BitOperations.TrailingZeroCount(missed[extent]);
+            throw new SnapshotException(
+                ErrorCode.VerificationFailed,
+                $"RAM block '{block.File.Name}': {missed.PageCount} pages were written past {block.Tracker.Name}, the first of them page {first}; the checkpoint would be wrong",
+                "something else than this QEMU writes to its memory; take the guest with --tracking hashes");
+        }
+    }
+
+    /// <summary>Ends to follow what the guest writes. No pass may come after it.</summary>
+    public void StopTracking()
+    {
+        foreach (var block in _blocks) block.Tracker.Dispose();
+    }
+
+    public void Dispose()
+    {
+        StopTracking();
+        foreach (var block in _blocks)
+        {
             block.Reader.Dispose();
-            block.Tracker.Dispose();
             block.File.Dispose();
         }
     }

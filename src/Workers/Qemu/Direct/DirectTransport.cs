@@ -1,6 +1,7 @@
 using System.Globalization;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu.Disks;
+using Cutpoint.Workers.Qemu.Guard;
 using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Direct;
@@ -19,7 +20,8 @@ internal static class DirectTransport
 
     /// <summary>Opens a capture, or says why this guest cannot be captured so. The session stays the caller's in that case.</summary>
     public static async Task<(DirectCapture? Capture, Refusal? Refusal)> TryOpenAsync(
-        QemuSession session, QemuInspection inspection, DiskCut disks, CaptureOptions options, TimeProvider time, CancellationToken cancellation)
+        QemuSession session, QemuInspection inspection, DiskCut disks, CaptureOptions options, GuardCommand program, TimeProvider time,
+        CancellationToken cancellation)
     {
         if (options.Strategy == CaptureStrategy.Background) return Refuse("it has no background strategy");
         if (!inspection.Capabilities.ContainsKey(IgnoreShared)) return Refuse($"QEMU {inspection.Version} has no capability {IgnoreShared}");
@@ -34,10 +36,12 @@ internal static class DirectTransport
 
         var memory = await PrivateMemory.LookAsync(session, inspection, others, cancellation);
         var files = new List<SharedRam>();
+        var trackers = new List<IDirtyTracker>();
         try
         {
             foreach (var backing in shared) files.Add(SharedRam.Open(backing.Block.Name, backing.Path!, backing.FileOffset, backing.Block.Length));
-            var ram = new DirectRam(files, options, SmallestStream + disks.Pause, memory, time);
+            var hashes = await TrackAsync(session, inspection, options, files, trackers, program, time);
+            var ram = new DirectRam(files.Zip(trackers), options, SmallestStream + disks.Pause, memory, time);
             var (strategy, why) = Choose(session, options, ram);
             var floor = ram.PauseFloor(strategy == CaptureStrategy.Stop);
             if (session.WasRunning && options.Downtime is { } downtime && downtime < floor)
@@ -45,19 +49,60 @@ internal static class DirectTransport
                 ram.Dispose();
                 return (null, Refusal.OfFloor(ram.TrackerName, floor, downtime));
             }
-            var reason = $"RAM is shared in {string.Join(", ", shared.Select(b => b.Path))}; {why}; dirty pages by {ram.TrackerName}";
+            var reason = $"RAM is shared in {string.Join(", ", shared.Select(b => b.Path))}; {why}; dirty pages by {ram.TrackerName}{(hashes is null ? "" : $" ({hashes})")}";
             return (new DirectCapture(session, inspection, disks, ram, memory, strategy, reason, time), null);
         }
         catch (SnapshotException error) when (error.IsPreflight && options.Transport == CaptureTransport.Auto)
         {
-            foreach (var file in files) file.Dispose();
+            foreach (var opened in files.Concat<IDisposable>(trackers)) opened.Dispose();
             return Refuse(error.Message);
         }
         catch
         {
-            foreach (var file in files) file.Dispose();
+            foreach (var opened in files.Concat<IDisposable>(trackers)) opened.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Chooses what tells the changes of each file.</summary>
+    /// <returns>Why it is page hashes, when something better was looked for.</returns>
+    private static async Task<string?> TrackAsync(
+        QemuSession session, QemuInspection inspection, CaptureOptions options, List<SharedRam> files, List<IDirtyTracker> trackers, GuardCommand program,
+        TimeProvider time)
+    {
+        string? why = null;
+        // A guest that stands still is read once.
+        if (options.Tracking == DirtyTracking.Auto && options.Strategy != CaptureStrategy.Stop && session.WasRunning)
+        {
+            why = WritesUnseen(inspection);
+            if (why is null && session.Qemu is { } qemu)
+            {
+                var map = ProcessMap.TryRead(qemu.Id);
+                if (map is null) why = "no write protection: this user may not read QEMU's mappings";
+                foreach (var file in map is null ? [] : files)
+                {
+                    (var tracker, why) = await WriteProtectTracker.TryCreateAsync(file, qemu.Id, map!, program, time);
+                    if (tracker is null) break;
+                    trackers.Add(tracker);
+                }
+                if (trackers.Count == files.Count) return null;
+                why = $"no write protection: {why}";
+            }
+        }
+        foreach (var tracker in trackers) tracker.Dispose();
+        trackers.Clear();
+        trackers.AddRange(files.Select(_ => new PageHashTracker()));
+        return why;
+    }
+
+    /// <summary>What of this guest writes to its memory past the page tables of QEMU's process, or null when nothing is known that does.</summary>
+    private static string? WritesUnseen(QemuInspection inspection)
+    {
+        if (inspection.Disks.FirstOrDefault(disk => disk.IsDirect) is { } direct)
+            return $"no write protection: disk '{direct.Name}' is read past the host's cache (cache=none), into pages the kernel does not see written";
+        string[] outside = ["vhost-user", "vhost-vdpa", "vfio"];
+        return outside.FirstOrDefault(kind => inspection.Description.CommandLine.Any(part => part.Contains(kind, StringComparison.Ordinal))) is { } found
+            ? $"no write protection: a {found} device writes to the memory by itself" : null;
     }
 
     private static (CaptureStrategy Strategy, string Why) Choose(QemuSession session, CaptureOptions options, DirectRam ram)

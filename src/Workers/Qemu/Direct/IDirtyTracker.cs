@@ -19,9 +19,19 @@ internal interface IDirtyTracker : IDisposable
     /// <param name="work">Processor time it took, of all processors together.</param>
     void Observe(long octets, TimeSpan work);
 
-    /// <summary>Begins a pass: takes over what has changed since the last one began.</summary>
+    /// <summary>Begins a pass: takes over what has changed since the last one began. What that one did not get to stays named.</summary>
+    /// <exception cref="SnapshotException">What has changed cannot be told.</exception>
     void BeginPass();
+
+    /// <summary>Ends a pass in which every page that was named has been looked at.</summary>
+    void EndPass();
 
     /// <summary>The pages of an extent that may have changed between the beginnings of the last two passes.</summary>
     ulong MayHaveChanged(int extent);
+
+    /// <summary>
+    /// The pages that may have changed since the last pass began, as of now; they stay what the next pass takes over. Null when only a look at them would tell.
+    /// </summary>
+    /// <inheritdoc cref="BeginPass"/>
+    PageSet? Pending();
 }

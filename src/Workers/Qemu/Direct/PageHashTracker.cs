@@ -18,6 +18,12 @@ internal sealed class PageHashTracker : IDirtyTracker
     {
     }
 
+    public void EndPass()
+    {
+    }
+
+    public PageSet? Pending() => null;
+
     public ulong MayHaveChanged(int extent) => ulong.MaxValue;
 
     public void Dispose()

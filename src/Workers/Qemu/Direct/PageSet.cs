@@ -49,11 +49,20 @@ internal sealed class PageSet(int extents)
         }
     }
 
+    /// <summary>Adds pages of an extent.</summary>
+    public void Add(int extent, ulong pages) => _masks[extent] |= pages;
+
     /// <summary>Adds the pages of another set.</summary>
     public void Add(PageSet other)
     {
         for (var i = 0; i < _masks.Length; i++) _masks[i] |= other._masks[i];
     }
+
+    /// <summary>Takes out the pages of an extent that are not among those given.</summary>
+    public void Keep(int extent, ulong pages) => _masks[extent] &= pages;
+
+    /// <summary>Takes all pages out.</summary>
+    public void Clear() => Array.Clear(_masks);
 
     /// <summary>The first extent from <paramref name="from"/> on that has a page in the set, or -1.</summary>
     public int Next(int from)

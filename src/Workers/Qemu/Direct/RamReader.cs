@@ -67,6 +67,7 @@ internal sealed class RamReader : IDisposable
             }
         }, cancellation);
         await EmitHolesAsync(data, sink, cancellation);
+        _tracker.EndPass();
         return PassBytes / Paging.PageSize;
     }
 
@@ -79,6 +80,8 @@ internal sealed class RamReader : IDisposable
     {
         _tracker.BeginPass();
         var data = Begin();
+        var named = Named(data);
+        PassBytes = named.PageCount * Paging.PageSize;
         var from = 0;
         long dirty = 0;
         await ShardAsync(async (shard, token) =>
@@ -87,12 +90,12 @@ internal sealed class RamReader : IDisposable
             PageChunk? chunk = null;
             try
             {
-                while (Take(data, ref from, group) is var count and > 0)
+                while (Take(named, ref from, group) is var count and > 0)
                 {
                     for (var i = 0; i < count; i++)
                     {
                         token.ThrowIfCancellationRequested();
-                        var differ = Compare(sink, group[i], Look(group[i], shard));
+                        var differ = sink.Compare(group[i], Look(group[i], shard));
                         if ((differ.Present | differ.Zero) == 0) continue;
                         Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
                         if (chunk is { ExtentCount: Paging.ExtentsPerSection })
@@ -118,15 +121,48 @@ internal sealed class RamReader : IDisposable
             }
         }, cancellation);
         await EmitHolesAsync(data, sink, cancellation);
+        _tracker.EndPass();
         return dirty;
     }
 
-    /// <summary>How many pages differ now from what was emitted last, from a sample of whole extents spread over the block.</summary>
+    /// <summary>
+    /// The pages that differ from what was emitted last though the tracker does not say that they have changed since: it has missed them, before the cut or
+    /// after it. Right whether the guest runs or not, since the tracker is asked after the look at the pages.
+    /// </summary>
+    public async Task<PageSet> FindMissedAsync(IUnitSink sink, CancellationToken cancellation)
+    {
+        var missed = new PageSet(_ram.ExtentCount);
+        if (_tracker.Pending() is null) return missed;
+        var data = _ram.FindData();
+        var from = 0;
+        await ShardAsync((shard, token) =>
+        {
+            var group = new int[Paging.ExtentsPerSection];
+            while (Take(data, ref from, group) is var count and > 0)
+            {
+                foreach (var extent in group.AsSpan(0, count))
+                {
+                    token.ThrowIfCancellationRequested();
+                    var differ = sink.Compare(extent, Look(extent, shard));
+                    missed.Add(extent, differ.Present | differ.Zero);
+                }
+            }
+            return Task.CompletedTask;
+        }, cancellation);
+        var changed = _tracker.Pending()!;
+        // Memory the guest gives back meanwhile is nobody's write.
+        var rest = _ram.FindData();
+        for (var extent = missed.Next(0); extent >= 0; extent = missed.Next(extent + 1)) missed.Keep(extent, rest[extent] & ~changed[extent]);
+        return missed;
+    }
+
+    /// <summary>How many pages differ now from what was emitted last: those the tracker tells, or as many as a sample of whole extents spread over the block lets expect.</summary>
     /// <param name="sink">Compares.</param>
     /// <param name="extents">How many extents to look at.</param>
     /// <param name="cancellation">Ends the sampling.</param>
     public async Task<DirtySample> SampleAsync(IUnitSink sink, int extents, CancellationToken cancellation)
     {
+        if (_tracker.Pending()?.PageCount is { } told) return new DirtySample(told, _ram.Length / Paging.PageSize, _ram.Length / Paging.PageSize);
         var data = _ram.FindData();
         // Whatever was looked at and becomes a hole later has to be named then.
         _seen.Add(data);
@@ -151,7 +187,7 @@ internal sealed class RamReader : IDisposable
             {
                 token.ThrowIfCancellationRequested();
                 var octets = Look(chosen[i], shard);
-                var differ = Compare(sink, chosen[i], octets);
+                var differ = sink.Compare(chosen[i], octets);
                 Interlocked.Add(ref dirty, differ.PresentCount + differ.ZeroCount);
                 Interlocked.Add(ref looked, octets.Length / Paging.PageSize);
                 // A shard's first extent is not timed: it may be the first ever, and compile.
@@ -176,6 +212,15 @@ internal sealed class RamReader : IDisposable
         var data = FindData();
         DataBytes = PassBytes = data.PageCount * Paging.PageSize;
         return data;
+    }
+
+    /// <summary>What the tracker names, and the pages that were emitted and are holes now, of extents that are not all hole.</summary>
+    private PageSet Named(PageSet data)
+    {
+        var named = new PageSet(_ram.ExtentCount);
+        for (var extent = data.Next(0); extent >= 0; extent = data.Next(extent + 1))
+            named.Add(extent, (_tracker.MayHaveChanged(extent) & data[extent]) | (_seen[extent] & ~data[extent]));
+        return named;
     }
 
     private PageSet FindData()
@@ -223,14 +268,6 @@ internal sealed class RamReader : IDisposable
             }
             chunk.Add(new ExtentPages(extent, present, _ram.PagesOf(extent) & ~present));
         }
-    }
-
-    private ExtentPages Compare(IUnitSink sink, int extent, ReadOnlySpan<byte> octets)
-    {
-        var candidates = _tracker.MayHaveChanged(extent);
-        if (candidates == 0) return new ExtentPages(extent, 0, 0);
-        var differ = sink.Compare(extent, octets);
-        return new ExtentPages(extent, differ.Present & candidates, differ.Zero & candidates);
     }
 
     /// <summary>A copy of an extent as it is now.</summary>

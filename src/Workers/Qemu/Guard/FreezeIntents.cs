@@ -179,6 +179,7 @@ public sealed class FreezeIntents
             // Another QEMU may listen at the same path by now; it owes us nothing.
             if (intent.Qemu is { } qemu && monitor.PeerProcessId is { } peer && peer != qemu.Id) return Gone(path, intent);
             var outcome = await FreezeRecovery.PutBackAsync(monitor, intent, continueGuest: true, Patience, _time, cancellation);
+            if (intent.Qemu is { } process) WriteProtection.EndTracking(process.Id);
             if (outcome.Problem is null) Remove(path);
             return outcome;
         }

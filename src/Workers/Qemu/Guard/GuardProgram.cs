@@ -31,9 +31,15 @@ public static class GuardProgram
     /// </summary>
     internal static TimeSpan LongestPutBack { get; } = 3 * Patience;
 
-    /// <summary>Runs a guard on the channel inherited as descriptor 3. Its exit code is for people: nobody depends on it.</summary>
-    public static async Task<int> RunAsync()
+    /// <summary>
+    /// Runs a guard on the channel inherited as descriptor 3. Its exit code is for people: nobody depends on it. With the number of a QEMU's process it makes that
+    /// QEMU a userfaultfd instead, and the exit code tells what came of it.
+    /// </summary>
+    /// <param name="arguments">What comes after the verb.</param>
+    public static async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
+        if (arguments is [var process])
+            return int.TryParse(process, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? FaultDescriptorMaker.Run(id) : FaultDescriptorMaker.Lost;
         // What ends the worker must not end the guard: it goes when its work is done. SIGKILL remains, and for that there is the intent.
         const int Ignore = 1;
         _ = Libc.Signal(Libc.SignalHangUp, Ignore);
@@ -67,6 +73,7 @@ public static class GuardProgram
             await using var monitor = QmpClient.Adopt(intent.Socket, new Socket(handle), TimeProvider.System);
             var outcome = await FreezeRecovery.PutBackAsync(
                 monitor, intent, continueGuest: true, Patience, TimeProvider.System, CancellationToken.None);
+            if (intent.Qemu is { } process) WriteProtection.EndTracking(process.Id);
             var problem = outcome.Problem is null ? "" : $"; {outcome.Problem.Message}";
             FreezeIntents.WriteOutcome(order.IntentPath, outcome with { Details = $"{reason}: {outcome.Details}{problem}" });
             if (outcome.Problem is not null) return Failed;

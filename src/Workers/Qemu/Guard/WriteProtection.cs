@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Cutpoint.Workers.Qemu.Direct;
 using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Guard;
@@ -9,7 +10,7 @@ namespace Cutpoint.Workers.Qemu.Guard;
 /// RAM write-protected, and every CPU that writes waits for ever for somebody to serve the fault: not even SIGTERM ends it. The protection
 /// is taken off through QEMU's own userfaultfd.
 /// </summary>
-internal static unsafe partial class WriteProtection
+internal static unsafe class WriteProtection
 {
     private const string FaultDescriptor = "anon_inode:[userfaultfd]";
     private const ulong WriteProtectRequest = 0xc018aa06;
@@ -44,23 +45,30 @@ internal static unsafe partial class WriteProtection
         }
     }
 
+    /// <summary>Takes off what a capture has left that followed the guest's writes by it and did not come to its end. It does the guest no harm.</summary>
+    internal static void EndTracking(int process)
+    {
+        try
+        {
+            PageScan.Release(process, () => ProtectedRanges(process));
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            // The process has ended, or is not this user's, who has not protected it then.
+        }
+    }
+
     private static int Release(int process, int descriptor, List<(ulong Start, ulong End)> ranges)
     {
-        const int OpenProcess = 434;
-        const int GetDescriptor = 438;
-        var handle = (int)SystemCall(OpenProcess, process, 0, 0);
-        if (handle < 0) return 0;
-        var copy = (int)SystemCall(GetDescriptor, handle, descriptor, 0);
-        _ = Libc.Close(handle);
-        if (copy < 0) return 0;
+        using var copy = Libc.DuplicateDescriptor(process, descriptor);
+        if (copy is null) return 0;
         var freed = 0;
         foreach (var (start, end) in ranges)
         {
             // Refused for ranges that are registered with another userfaultfd.
             var range = new WriteProtectRange { Start = start, Length = end - start };
-            if (Control(copy, (nuint)WriteProtectRequest, &range) == 0) freed++;
+            if (Libc.Control(copy, (nuint)WriteProtectRequest, &range) == 0) freed++;
         }
-        _ = Libc.Close(copy);
         return freed;
     }
 
@@ -84,10 +92,4 @@ internal static unsafe partial class WriteProtection
     }
 
     private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial nint SystemCall(nint number, nint first, nint second, nint third);
-
-    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    private static partial int Control(int descriptor, nuint request, void* argument);
 }

@@ -83,7 +83,7 @@ public sealed class DirectCaptureTests
         var block = inspection.Description.Blocks.Single(b => b.Name == "ram0");
         var file = SharedRam.Open(block.Name, Path.Combine(guest.Directory, "ram"), 0, block.Length);
         using var ram = new DirectRam(
-            [file], new CaptureOptions(), TimeSpan.Zero, await PrivateMemory.LookAsync(session, inspection, [], default), TimeProvider.System);
+            [(file, new PageHashTracker())], new CaptureOptions(), TimeSpan.Zero, await PrivateMemory.LookAsync(session, inspection, [], default), TimeProvider.System);
         using var store = new MemoryStore();
         await using var graph = new CaptureGraph(
             inspection.Description, store, new CaptureGraphOptions { Chunks = 1, CutChunks = 1 }, TimeProvider.System);

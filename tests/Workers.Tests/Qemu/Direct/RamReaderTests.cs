@@ -124,6 +124,34 @@ public sealed class RamReaderTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_pass_looks_at_what_the_tracker_names_and_at_pages_that_were_given_back()
+    {
+        for (var page = 0; page < Pages; page++) Write(page, 7);
+        var tracker = new NamingTracker();
+        using var reader = new RamReader(_ram, tracker, 2);
+        await reader.ReadAllAsync(_graph.Block(0), default);
+        Write(5, 8);
+        Write((3 * Paging.PagesPerExtent) + 1, 8);
+        Assert.Equal(0, Libc.Allocate(
+            _file.SafeFileHandle, Libc.PunchHole | Libc.KeepSize, (7L * Paging.ExtentSize) + Paging.PageSize, Paging.PageSize));
+        var looked = new PunchingSink(_graph.Block(0), static () => { });
+
+        tracker.Extent = 3;
+        Assert.Equal(2, await reader.ReadChangesAsync(looked, default));
+
+        Assert.Equal([3, 7], looked.Compared.Order());
+        Assert.Equal(2, tracker.Ended);
+        // Page 5 was changed, and nobody said so.
+        tracker.Extent = -1;
+        var missed = await reader.FindMissedAsync(_graph.Block(0), default);
+        Assert.Equal((1, 1UL << 5), (missed.PageCount, missed[0]));
+        tracker.Extent = 0;
+        Assert.Equal(0, (await reader.FindMissedAsync(_graph.Block(0), default)).PageCount);
+        Assert.Equal(Paging.PagesPerExtent, (await reader.SampleAsync(_graph.Block(0), 1, default)).Expected);
+        await StopAndCheckAsync();
+    }
+
+    [Fact]
     public async Task A_file_cut_short_while_it_is_read_is_an_error_that_names_it()
     {
         for (var page = 0; page < Pages; page++) Write(page, 7);
@@ -148,12 +176,49 @@ public sealed class RamReaderTests : IAsyncDisposable
         Assert.Contains(_path, error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Names the pages of one extent.</summary>
+    private sealed class NamingTracker : IDirtyTracker
+    {
+        public int Extent { get; set; }
+
+        public int Ended { get; private set; }
+
+        public string Name => "a test";
+
+        public TimeSpan Floor(long dataBytes, int processors) => TimeSpan.Zero;
+
+        public void Observe(long octets, TimeSpan work)
+        {
+        }
+
+        public void BeginPass()
+        {
+        }
+
+        public void EndPass() => Ended++;
+
+        public ulong MayHaveChanged(int extent) => extent == Extent ? ulong.MaxValue : 0;
+
+        public PageSet Pending()
+        {
+            var pages = new PageSet((Pages + Paging.PagesPerExtent - 1) / Paging.PagesPerExtent);
+            if (Extent >= 0) pages.Add(Extent, ulong.MaxValue);
+            return pages;
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+
     /// <summary>Does something at the first call a reader makes, which comes after its search for holes.</summary>
     private sealed class PunchingSink(IUnitSink inner, Action punch) : IUnitSink
     {
         private int _calls;
 
         public bool HasPunched => _calls > 0;
+
+        public System.Collections.Concurrent.ConcurrentBag<int> Compared { get; } = [];
 
         public ValueTask<PageChunk> RentAsync(CancellationToken cancellation)
         {
@@ -164,6 +229,7 @@ public sealed class RamReaderTests : IAsyncDisposable
         public ExtentPages Compare(int extent, ReadOnlySpan<byte> pages)
         {
             Punch();
+            Compared.Add(extent);
             return inner.Compare(extent, pages);
         }
 
