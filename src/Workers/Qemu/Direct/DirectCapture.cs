@@ -26,6 +26,7 @@ internal sealed class DirectCapture : IGuestCapture
     private DeviceStream? _devices;
     private Task _setUp = Task.CompletedTask;
     private Task _released = Task.CompletedTask;
+    private Task<bool> _isAlone = Task.FromResult(false);
     private Task<IReadOnlyList<MemoryRange>>? _memory;
     private bool _isDescriptorSent;
     private bool _isThawed;
@@ -76,6 +77,8 @@ internal sealed class DirectCapture : IGuestCapture
         // The first live pass needs nothing of QEMU, which takes milliseconds for each command when its processors are busy: it begins beside this.
         _setUp = SetUpAsync(_closing.Token);
         _ram.Begin(sinks, _setUp);
+        if (!_ram.IsCertain && _session.Qemu is { } qemu)
+            _isAlone = Task.Run(() => MemorySharers.AreExcluded(qemu.Id, _ram.Inodes, _closing.Token), CancellationToken.None);
         if (_isStop) await _setUp.WaitAsync(cancellation);
     }
 
@@ -126,7 +129,8 @@ internal sealed class DirectCapture : IGuestCapture
 
     public async Task VerifyAsync(CancellationToken cancellation)
     {
-        await _ram.VerifyAsync(NumberOf, cancellation);
+        if (_ram.IsCertain) return;
+        await _ram.VerifyAsync(NumberOf, await _isAlone, cancellation);
         // Nobody has to wait for that; no pass follows.
         _released = Task.Run(_ram.StopTracking, CancellationToken.None);
     }
@@ -143,11 +147,12 @@ internal sealed class DirectCapture : IGuestCapture
     {
         await _closing.CancelAsync();
         await _setUp.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _closing.Dispose();
         await _session.DisposeAsync();
         if (_memory is { } memory) await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _released;
+        await ((Task)_isAlone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _ram.Dispose();
+        _closing.Dispose();
         _devices?.Dispose();
         await _disks.DisposeAsync();
         if (_session.Trouble is { } trouble) throw new SnapshotException(trouble.Code, trouble.Message, trouble.Advice, trouble);

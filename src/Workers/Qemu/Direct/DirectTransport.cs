@@ -74,7 +74,7 @@ internal static class DirectTransport
         // A guest that stands still is read once.
         if (options.Tracking == DirtyTracking.Auto && options.Strategy != CaptureStrategy.Stop && session.WasRunning)
         {
-            why = WritesUnseen(inspection);
+            why = WritesUnseen(inspection, session.Qemu?.Id);
             if (why is null && session.Qemu is { } qemu)
             {
                 var map = ProcessMap.TryRead(qemu.Id);
@@ -96,13 +96,21 @@ internal static class DirectTransport
     }
 
     /// <summary>What of this guest writes to its memory past the page tables of QEMU's process, or null when nothing is known that does.</summary>
-    private static string? WritesUnseen(QemuInspection inspection)
+    private static string? WritesUnseen(QemuInspection inspection, int? process)
     {
+        if (process is not { } qemu) return "no write protection: QEMU's process is not seen from here";
         if (inspection.Disks.FirstOrDefault(disk => disk.IsDirect) is { } direct)
             return $"no write protection: disk '{direct.Name}' is read past the host's cache (cache=none), into pages the kernel does not see written";
-        string[] outside = ["vhost-user", "vhost-vdpa", "vfio"];
-        return outside.FirstOrDefault(kind => inspection.Description.CommandLine.Any(part => part.Contains(kind, StringComparison.Ordinal))) is { } found
-            ? $"no write protection: a {found} device writes to the memory by itself" : null;
+        if (inspection.Description.CommandLine.Any(part => part.Contains("vhost-user", StringComparison.Ordinal)))
+            return "no write protection: the other side of a vhost-user device writes to the memory by itself";
+        try
+        {
+            return MemorySharers.DeviceOf(qemu) is { } device ? $"no write protection: {device} writes to the memory by itself" : null;
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            return "no write protection: this user may not look into QEMU's process";
+        }
     }
 
     private static (CaptureStrategy Strategy, string Why) Choose(QemuSession session, CaptureOptions options, DirectRam ram)

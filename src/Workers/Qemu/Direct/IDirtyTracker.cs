@@ -23,6 +23,15 @@ internal interface IDirtyTracker : IDisposable
     /// <exception cref="SnapshotException">What has changed cannot be told.</exception>
     void BeginPass();
 
+    /// <summary>
+    /// Extents are about to be read for the first time: what is written from here on is named by the next pass. What was never announced may be named without need. May
+    /// be called side by side.
+    /// </summary>
+    /// <param name="first">The first extent.</param>
+    /// <param name="last">The last one.</param>
+    /// <inheritdoc cref="BeginPass"/>
+    void BeforeFirstRead(int first, int last);
+
     /// <summary>Ends a pass in which every page that was named has been looked at.</summary>
     void EndPass();
 

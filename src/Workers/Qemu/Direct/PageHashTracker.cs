@@ -18,6 +18,10 @@ internal sealed class PageHashTracker : IDirtyTracker
     {
     }
 
+    public void BeforeFirstRead(int first, int last)
+    {
+    }
+
     public void EndPass()
     {
     }

@@ -6,7 +6,7 @@ namespace Cutpoint.Workers.Qemu.Direct;
 
 /// <summary>
 /// The kernel's record of which pages of a process were written since they were protected last (userfaultfd with asynchronous write protection, and the ioctl
-/// PAGEMAP_SCAN; Linux 6.7 and later). A page nobody has mapped since counts as not written, and a page that is mapped anew as written. One call at a time.
+/// PAGEMAP_SCAN; Linux 6.7 and later). A page nobody has mapped since counts as not written, and a page that is mapped anew as written. Safe for concurrent use.
 /// </summary>
 internal sealed class PageScan : IDisposable
 {

@@ -56,6 +56,7 @@ internal sealed class RamReader : IDisposable
                 var chunk = await sink.RentAsync(token);
                 try
                 {
+                    _tracker.BeforeFirstRead(group[0], group[count - 1]);
                     ReadGroup(chunk, group.AsSpan(0, count));
                 }
                 catch
@@ -129,11 +130,18 @@ internal sealed class RamReader : IDisposable
     /// The pages that differ from what was emitted last though the tracker does not say that they have changed since: it has missed them, before the cut or
     /// after it. Right whether the guest runs or not, since the tracker is asked after the look at the pages.
     /// </summary>
-    public async Task<PageSet> FindMissedAsync(IUnitSink sink, CancellationToken cancellation)
+    /// <param name="sink">Compares.</param>
+    /// <param name="isChosen">Which extents to look at.</param>
+    /// <param name="cancellation">Ends the look.</param>
+    public async Task<PageSet> FindMissedAsync(IUnitSink sink, Func<int, bool> isChosen, CancellationToken cancellation)
     {
         var missed = new PageSet(_ram.ExtentCount);
         if (_tracker.Pending() is null) return missed;
         var data = _ram.FindData();
+        for (var extent = data.Next(0); extent >= 0; extent = data.Next(extent + 1))
+        {
+            if (!isChosen(extent)) data.Keep(extent, 0);
+        }
         var from = 0;
         await ShardAsync((shard, token) =>
         {

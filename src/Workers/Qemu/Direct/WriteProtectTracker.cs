@@ -21,7 +21,7 @@ internal sealed class WriteProtectTracker : IDirtyTracker
     private readonly PageScan _scan;
     private readonly IReadOnlyList<ProcessMapping> _mappings;
     private readonly PageSet _changed;
-    private bool _isProtected;
+    private bool _hasBegun;
     private TimeSpan? _cost;
 
     private WriteProtectTracker(SharedRam ram, PageScan scan, IReadOnlyList<ProcessMapping> mappings)
@@ -66,12 +66,16 @@ internal sealed class WriteProtectTracker : IDirtyTracker
 
     public void BeginPass()
     {
-        if (_isProtected) Collect(_changed, protect: true);
+        if (_hasBegun) Collect(0, _ram.Length, protect: true, _changed);
         else _changed.Add(0, _ram.Length / Paging.PageSize);
-        // Protected before anything is read: what is written from here on is named by the next pass.
-        if (!_isProtected) Collect(null, protect: true);
-        _isProtected = true;
+        _hasBegun = true;
     }
+
+    /// <summary>
+    /// Protects them, so that the shards share that work. A page nobody has protected counts as written as soon as it is mapped, so none that is left out is ever missed.
+    /// </summary>
+    public void BeforeFirstRead(int first, int last) =>
+        Collect((long)first * Paging.ExtentSize, ((long)last * Paging.ExtentSize) + _ram.SizeOf(last), protect: true, null);
 
     public void EndPass() => _changed.Clear();
 
@@ -82,26 +86,29 @@ internal sealed class WriteProtectTracker : IDirtyTracker
         var pages = new PageSet(_ram.ExtentCount);
         pages.Add(_changed);
         var started = Libc.ThreadTime();
-        Collect(pages, protect: false);
+        Collect(0, _ram.Length, protect: false, pages);
         _cost = Libc.ThreadTime() - started;
         return pages;
     }
 
     public void Dispose() => _scan.Dispose();
 
-    private void Collect(PageSet? pages, bool protect)
+    /// <param name="from">First octet of the block.</param>
+    /// <param name="to">First octet behind.</param>
+    /// <param name="protect">Whether to protect what is told.</param>
+    /// <param name="pages">Takes the pages that were written.</param>
+    private void Collect(long from, long to, bool protect, PageSet? pages)
     {
         foreach (var mapping in _mappings)
         {
+            // Where the mapping's octets lie in the block: it may begin before it and end behind it.
+            var begin = mapping.Offset - _ram.Offset;
+            var (start, end) = (Math.Max(from, begin), Math.Min(to, begin + (long)(mapping.End - mapping.Start)));
+            if (start >= end) continue;
             try
             {
-                _scan.Written(mapping.Start, mapping.End, protect, (start, end) =>
-                {
-                    // A mapping may begin before the block and end behind it.
-                    var first = Math.Max(0, (long)(start - mapping.Start) + mapping.Offset - _ram.Offset) / Paging.PageSize;
-                    var last = Math.Min(_ram.Length, (long)(end - mapping.Start) + mapping.Offset - _ram.Offset) / Paging.PageSize;
-                    if (last > first) pages?.Add(first, last - first);
-                });
+                _scan.Written(mapping.Start + (ulong)(start - begin), mapping.Start + (ulong)(end - begin), protect, (first, behind) =>
+                    pages?.Add(((long)(first - mapping.Start) + begin) / Paging.PageSize, (long)(behind - first) / Paging.PageSize));
             }
             catch (IOException error)
             {

@@ -143,10 +143,11 @@ public sealed class RamReaderTests : IAsyncDisposable
         Assert.Equal(2, tracker.Ended);
         // Page 5 was changed, and nobody said so.
         tracker.Extent = -1;
-        var missed = await reader.FindMissedAsync(_graph.Block(0), default);
+        var missed = await reader.FindMissedAsync(_graph.Block(0), _ => true, default);
         Assert.Equal((1, 1UL << 5), (missed.PageCount, missed[0]));
+        Assert.Equal(0, (await reader.FindMissedAsync(_graph.Block(0), extent => extent != 0, default)).PageCount);
         tracker.Extent = 0;
-        Assert.Equal(0, (await reader.FindMissedAsync(_graph.Block(0), default)).PageCount);
+        Assert.Equal(0, (await reader.FindMissedAsync(_graph.Block(0), _ => true, default)).PageCount);
         Assert.Equal(Paging.PagesPerExtent, (await reader.SampleAsync(_graph.Block(0), 1, default)).Expected);
         await StopAndCheckAsync();
     }
@@ -192,6 +193,10 @@ public sealed class RamReaderTests : IAsyncDisposable
         }
 
         public void BeginPass()
+        {
+        }
+
+        public void BeforeFirstRead(int first, int last)
         {
         }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.IO.MemoryMappedFiles;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Direct;
@@ -38,14 +39,15 @@ public sealed class WriteProtectionTests
     }
 
     [Fact]
-    public async Task A_write_past_QEMU_after_a_page_was_read_fails_the_checkpoint_and_the_guest_runs_on()
+    public async Task A_write_by_another_process_that_has_mapped_the_memory_fails_the_checkpoint_and_the_guest_runs_on()
     {
         await using var guest = await StartAsync();
-        var path = RamOf(guest);
+        using var file = new FileStream(RamOf(guest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        using var memory = mapping.CreateViewAccessor();
         var writing = new Interruption("stopped", 1, () =>
         {
-            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
-            RandomAccess.Write(file, "somebody else"u8, Length - Paging.PageSize);
+            memory.Write(Length - Paging.PageSize, 1);
             return Task.CompletedTask;
         });
         await using var run = await CaptureRun.StartAsync(writing.Around(new QemuDriver(guest.SessionOptions, TimeProvider.System)));
@@ -58,6 +60,19 @@ public sealed class WriteProtectionTests
         Assert.Null((await run.CloseAsync()).Trouble);
         await guest.WaitUntilItCountsAsync();
         Assert.False(IsProtected(guest.ProcessId));
+    }
+
+    [Fact]
+    public async Task Who_has_the_memory_mapped_beside_QEMU_is_found()
+    {
+        await using var guest = await StartAsync();
+        var inodes = new HashSet<ulong> { Libc.Inode(RamOf(guest))!.Value };
+        // Processes of hosts around a container are not seen from within.
+        Assert.Equal(new FileInfo("/proc/self/ns/pid").LinkTarget == "pid:[4026531836]", MemorySharers.AreExcluded(guest.ProcessId, inodes, default));
+        using var file = new FileStream(RamOf(guest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        using (mapping.CreateViewAccessor()) Assert.False(MemorySharers.AreExcluded(guest.ProcessId, inodes, default));
+        Assert.Null(MemorySharers.DeviceOf(guest.ProcessId));
     }
 
     [Fact]
@@ -76,11 +91,11 @@ public sealed class WriteProtectionTests
         WriteProtection.EndTracking(guest.ProcessId);
 
         Assert.False(IsProtected(guest.ProcessId));
-        var error = Assert.Throws<SnapshotException>(next!.BeginPass);
+        var error = Assert.Throws<SnapshotException>(() => next!.BeforeFirstRead(0, 0));
         Assert.Contains("--tracking hashes", error.Advice, StringComparison.Ordinal);
         await guest.WaitUntilItCountsAsync();
         killed.Dispose();
-        next.Dispose();
+        next!.Dispose();
     }
 
     [Fact]
