@@ -59,7 +59,7 @@ public sealed class Predicted_pause : IDisposable
             while (!File.Exists(serial) || new FileInfo(serial).Length == 0) await timer.WaitForNextTickAsync(_cancellation.Token);
             var refused = await _cutpoint.RunAsync(_cancellation.Token, "take", $"qemu:{monitor}", "--transport", "direct", "--downtime", "10ms");
             Assert.Equal(4, refused.ExitCode);
-            Assert.Matches(@"its shortest pause with page hashes is \d+(\.\d)? ms, allowed are 10 ms — allow --downtime \d+ms or more", refused.Error);
+            Assert.Matches(@"its shortest pause with write protection is \d+(\.\d)? ms, allowed are 10 ms — allow --downtime \d+ms or more", refused.Error);
 
             return await TakeAsync($"qemu:{monitor}", "direct");
         }

@@ -70,46 +70,47 @@ internal static class DirectTransport
         QemuSession session, QemuInspection inspection, CaptureOptions options, List<SharedRam> files, List<IDirtyTracker> trackers, GuardCommand program,
         TimeProvider time)
     {
-        string? why = null;
         // A guest that stands still is read once.
-        if (options.Tracking == DirtyTracking.Auto && options.Strategy != CaptureStrategy.Stop && session.WasRunning)
-        {
-            why = WritesUnseen(inspection, session.Qemu?.Id);
-            if (why is null && session.Qemu is { } qemu)
-            {
-                var map = ProcessMap.TryRead(qemu.Id);
-                if (map is null) why = "no write protection: this user may not read QEMU's mappings";
-                foreach (var file in map is null ? [] : files)
-                {
-                    (var tracker, why) = await WriteProtectTracker.TryCreateAsync(file, qemu.Id, map!, program, time);
-                    if (tracker is null) break;
-                    trackers.Add(tracker);
-                }
-                if (trackers.Count == files.Count) return null;
-                why = $"no write protection: {why}";
-            }
-        }
+        var why = options.Tracking == DirtyTracking.Auto && options.Strategy != CaptureStrategy.Stop && session.WasRunning
+            ? await ProtectAsync(session.Qemu?.Id, inspection, files, trackers, program, time) : "";
+        if (why is null) return null;
         foreach (var tracker in trackers) tracker.Dispose();
         trackers.Clear();
         trackers.AddRange(files.Select(_ => new PageHashTracker()));
-        return why;
+        return why.Length == 0 ? null : $"no write protection: {why}";
+    }
+
+    /// <summary>Has the kernel tell the changes of every file.</summary>
+    /// <returns>Why that cannot be, or null.</returns>
+    private static async Task<string?> ProtectAsync(
+        int? process, QemuInspection inspection, List<SharedRam> files, List<IDirtyTracker> trackers, GuardCommand program, TimeProvider time)
+    {
+        if (process is not { } qemu) return "QEMU's process is not seen from here";
+        if (WritesUnseen(inspection, qemu) is { } unseen) return unseen;
+        if (ProcessMap.TryRead(qemu) is not { } map) return "this user may not read QEMU's mappings";
+        foreach (var file in files)
+        {
+            var (tracker, why) = await WriteProtectTracker.TryCreateAsync(file, qemu, map, program, time);
+            if (tracker is null) return why;
+            trackers.Add(tracker);
+        }
+        return null;
     }
 
     /// <summary>What of this guest writes to its memory past the page tables of QEMU's process, or null when nothing is known that does.</summary>
-    private static string? WritesUnseen(QemuInspection inspection, int? process)
+    private static string? WritesUnseen(QemuInspection inspection, int process)
     {
-        if (process is not { } qemu) return "no write protection: QEMU's process is not seen from here";
         if (inspection.Disks.FirstOrDefault(disk => disk.IsDirect) is { } direct)
-            return $"no write protection: disk '{direct.Name}' is read past the host's cache (cache=none), into pages the kernel does not see written";
+            return $"disk '{direct.Name}' is read past the host's cache (cache=none), into pages the kernel does not see written";
         if (inspection.Description.CommandLine.Any(part => part.Contains("vhost-user", StringComparison.Ordinal)))
-            return "no write protection: the other side of a vhost-user device writes to the memory by itself";
+            return "the other side of a vhost-user device writes to the memory by itself";
         try
         {
-            return MemorySharers.DeviceOf(qemu) is { } device ? $"no write protection: {device} writes to the memory by itself" : null;
+            return MemorySharers.DeviceOf(process) is { } device ? $"{device} writes to the memory by itself" : null;
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {
-            return "no write protection: this user may not look into QEMU's process";
+            return "this user may not look into QEMU's process";
         }
     }
 

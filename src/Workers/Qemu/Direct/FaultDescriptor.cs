@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Cutpoint.Workers.Qemu.Guard;
 using Cutpoint.Workers.Qemu.Launch;
+using Cutpoint.Workers.Qemu.Preflight;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cutpoint.Workers.Qemu.Direct;
@@ -46,6 +47,7 @@ internal static class FaultDescriptor
         try
         {
             if (Find(process) is { } found) return (found, null);
+            if (IsFilteredByOthers(process)) return (null, "QEMU runs under a filter of system calls that may end it for this one");
             // Tried out here first: what is begun in QEMU must not fail half-way.
             if (!IsOffered()) return (null, "the kernel does not note writes to shared memory (Linux 6.7 and later, userfaultfd)");
             var making = ChildProcess.Start(program.Program, [.. program.Arguments, process.ToString(CultureInfo.InvariantCulture)], [], log: null, directory: "/");
@@ -97,6 +99,19 @@ internal static class FaultDescriptor
     {
         var api = new Interface { Version = Version, Features = WriteFaults | SharedMemory | Unpopulated | Asynchronous };
         return Libc.Control(descriptor, OpenInterface, &api) == 0;
+    }
+
+    /// <summary>
+    /// Whether somebody but QEMU itself filters its system calls. The filter of its -sandbox lets this one through; others may kill the process for a call it never makes by itself.
+    /// </summary>
+    private static bool IsFilteredByOthers(int process)
+    {
+        var arguments = QemuProcess.Read(process).CommandLine;
+        var own = arguments.Zip(arguments.Skip(1)).Any(pair => pair.First is "-sandbox" or "--sandbox" && pair.Second.StartsWith("on", StringComparison.Ordinal)) ? 1 : 0;
+        const string Filters = "Seccomp_filters:";
+        var line = File.ReadLines(Proc(process, "status")).FirstOrDefault(line => line.StartsWith(Filters, StringComparison.Ordinal));
+        // Kernels that do not tell are older than what is needed here.
+        return line is null || !int.TryParse(line.AsSpan(Filters.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var filters) || filters > own;
     }
 
     private static bool IsOffered()

@@ -140,6 +140,23 @@ public sealed class WriteProtectionTests
     }
 
     [Fact]
+    public async Task QEMU_s_own_sandbox_is_no_obstacle_and_a_filter_of_somebody_else_is()
+    {
+        await using var guest = await StartAsync("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+        Assert.Contains("Seccomp_filters:\t1", File.ReadAllLines($"/proc/{guest.ProcessId}/status"));
+        await using var run = await CaptureRun.StartAsync(new QemuDriver(guest.SessionOptions, TimeProvider.System));
+        await run.TakeAsync($"qemu:{guest.Socket}");
+        Assert.EndsWith("dirty pages by write protection", run.Opened.Reason, StringComparison.Ordinal);
+        Assert.Equal(0, await guest.VerifyAsync());
+
+        // One filter more than QEMU makes for its option.
+        await using var other = await StartAsync("-sandbox", "on", "-sandbox", "on");
+        var (descriptor, why) = await FaultDescriptor.GetAsync(other.ProcessId, TestProgram.Guard, TimeProvider.System);
+        Assert.Null(descriptor);
+        Assert.Equal("QEMU runs under a filter of system calls that may end it for this one", why);
+    }
+
+    [Fact]
     public async Task A_disk_that_is_read_past_the_cache_has_its_guest_taken_by_page_hashes()
     {
         var image = Path.GetTempFileName();
