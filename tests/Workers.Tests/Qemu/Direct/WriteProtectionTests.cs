@@ -109,6 +109,7 @@ public sealed class WriteProtectionTests
         {
             tracker!.BeginPass();
             Assert.Equal(Length / Paging.PageSize, Named(tracker, ram));
+            tracker.BeforeFirstRead(0, ram.ExtentCount - 1);
             tracker.BeginPass();
             Assert.Equal(Length / Paging.PageSize, Named(tracker, ram));
             tracker.EndPass();
