@@ -33,11 +33,11 @@ internal static class HelpText
         }
     }
 
-    /// <summary>The verbs a verb belongs to, the nearest first.</summary>
     /// <summary>What a command is called by, with the verbs it is nested in: "cutpoint key add".</summary>
     public static string NameOf(Command command) =>
         string.Join(' ', Parents(command).Reverse().Append(command).Select(one => one is RootCommand ? "cutpoint" : one.Name));
 
+    /// <summary>The verbs a verb belongs to, the nearest first.</summary>
     private static IEnumerable<Command> Parents(Command command)
     {
         for (var parent = command.Parents.OfType<Command>().FirstOrDefault(); parent is not null; parent = parent.Parents.OfType<Command>().FirstOrDefault())

@@ -46,7 +46,7 @@ internal sealed class PageScan : IDisposable
 
     /// <summary>Begins to watch ranges of a process, or says why that cannot be.</summary>
     /// <param name="process">The process.</param>
-    /// <param name="ranges">Whole mappings, of memory that is shared by a file in memory.</param>
+    /// <param name="ranges">Whole mappings, shared with a file.</param>
     /// <param name="program">This program.</param>
     /// <param name="time">The clock.</param>
     internal static async Task<(PageScan? Scan, string? Why)> TryOpenAsync(
