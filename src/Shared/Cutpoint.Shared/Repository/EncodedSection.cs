@@ -34,7 +34,7 @@ public sealed class EncodedSection : IDisposable
     /// <summary>What the section holds.</summary>
     public SectionKind Kind { get; }
 
-    /// <summary>Digest of the content alone: kind, masks and octets.</summary>
+    /// <summary>What it is known by: digest of kind, codec, masks and payload, and of nothing that says where it belongs.</summary>
     public Digest Identity { get; }
 
     /// <summary>Octets of the content; 0 when the chunk had only zero pages and nothing is to be stored.</summary>

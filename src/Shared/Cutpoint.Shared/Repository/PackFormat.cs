@@ -10,7 +10,10 @@ namespace Cutpoint.Repository;
 internal static class PackFormat
 {
     /// <summary>The version of packs this program writes, and the newest it reads.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
+
+    /// <summary>The oldest it reads. Its sections are known by what comes out of them, not by what is stored.</summary>
+    public const int OldestVersion = 1;
 
     /// <summary>Values longer than this are not taken: the manifest of a guest of 4 TiB stays below.</summary>
     public const int MaxValueLength = 1 << 30;
@@ -78,7 +81,7 @@ internal static class PackFormat
     public static void ReadVersion(ref BerSpanReader fields)
     {
         var version = fields.ReadUnsigned("version");
-        if (version != Version)
+        if (version is < OldestVersion or > Version)
         {
             throw new SnapshotException(
                 ErrorCode.Incompatible, $"the pack has format version {version}, this program knows {Version}",

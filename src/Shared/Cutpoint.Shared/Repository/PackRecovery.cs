@@ -136,7 +136,7 @@ internal sealed class PackRecovery(Ulid repository)
             Span<byte> start = stackalloc byte[BerHeader.MaxLength + 3];
             start = start[..file.Read(start, offset)];
             if (!BerHeader.TryRead(start, out var header) || header.IsIndefinite || header.TotalLength > length - offset) return false;
-            ReadOnlySpan<byte> first = header.Tag == PackFormat.SealedTag ? [0x04, PackCipher.SaltLength] : [0x02, 0x01, PackFormat.Version];
+            ReadOnlySpan<byte> first = header.Tag == PackFormat.SealedTag ? [0x04, PackCipher.SaltLength] : [0x02, 0x01];
             if (!start[header.HeaderLength..].StartsWith(first)) return false;
             ReadEntry(file, offset, length);
             return true;

@@ -141,8 +141,7 @@ internal sealed class PackVerification(
         var head = SectionHead.Read(value, value.Length, offset);
         var content = decoded.Span[..head.RawLength];
         SectionReader.Decode(head, value, offset, content);
-        if (identity.Of(head.KindAndMasks(stackalloc byte[SectionHead.MaxKindAndMasksLength]), content) != head.Identity)
-            throw PackFormat.Damaged(offset, "the content of the section is not what its identity says");
+        if (head.IdentityOf(identity, value, content) != head.Identity) throw PackFormat.Damaged(offset, "the section is not what its identity says");
         for (var page = 0; page < head.RawLength / Paging.PageSize && head.Kind == SectionKind.Pages; page++)
         {
             if (hasher.Hash(content.Slice(page * Paging.PageSize, Paging.PageSize)) != head.Hash(value, page))

@@ -6,7 +6,7 @@ using Cutpoint.Guests;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// Makes sections of page chunks and of device state: one SHA-256 pass over the content, one compression, one XXH3 pass over the result.
+/// Makes sections of page chunks and of device state: one compression, then SHA-256 and XXH3 of the result.
 /// Safe for concurrent use; a call works on the caller's thread and allocates a small object per section, nothing per page.
 /// </summary>
 public sealed class SectionEncoder : IDisposable
@@ -41,9 +41,8 @@ public sealed class SectionEncoder : IDisposable
         using (chunk)
         {
             if (chunk.PageCount == 0) return new EncodedSection(SectionKind.Pages, default, 0, chunk.Block, chunk.Extents);
-            Span<byte> masks = stackalloc byte[SectionHead.MaxKindAndMasksLength];
-            masks[0] = (byte)SectionKind.Pages;
-            var used = 1;
+            Span<byte> masks = stackalloc byte[SectionHead.MaxMasksLength];
+            var used = 0;
             foreach (var extent in chunk.Extents)
             {
                 if (extent.Present == 0) continue;
@@ -60,7 +59,7 @@ public sealed class SectionEncoder : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfZero(state.Length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(state.Length, Paging.SectionSize);
-        return Encode(SectionKind.State, [(byte)SectionKind.State], state, [], 0, []);
+        return Encode(SectionKind.State, [], state, [], 0, []);
     }
 
     /// <summary>Takes in a section of pages that another node has encoded, unless equal content is stored already.</summary>
@@ -96,12 +95,8 @@ public sealed class SectionEncoder : IDisposable
     public void Dispose() => _buffers.Dispose();
 
     private EncodedSection Encode(
-        SectionKind kind, ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block,
-        ReadOnlySpan<ExtentPages> extents)
+        SectionKind kind, ReadOnlySpan<byte> masks, ReadOnlySpan<byte> content, ReadOnlySpan<UInt128> hashes, int block, ReadOnlySpan<ExtentPages> extents)
     {
-        var identity = _identity.Of(kindAndMasks, content);
-        if (_known?.Invoke(identity) is { } existing)
-            return new EncodedSection(kind, identity, content.Length, block, extents) { Existing = existing };
         var buffer = _buffers.Rent();
         try
         {
@@ -113,9 +108,15 @@ public sealed class SectionEncoder : IDisposable
                 length = content.Length;
                 content.CopyTo(room[SectionHead.MaxLength..]);
             }
+            var identity = SectionHead.IdentityOf(_identity, kind, codec, content.Length, masks, room.Slice(SectionHead.MaxLength, length));
+            if (_known?.Invoke(identity) is { } existing)
+            {
+                buffer.Dispose();
+                return new EncodedSection(kind, identity, content.Length, block, extents) { Existing = existing };
+            }
             var writer = new BackwardWriter(room[..(SectionHead.MaxLength + length)]);
             writer.Contents(length);
-            SectionHead.Write(ref writer, kind, codec, content.Length, identity, kindAndMasks[1..], hashes);
+            SectionHead.Write(ref writer, kind, codec, content.Length, identity, masks, hashes);
             return new EncodedSection(kind, identity, content.Length, block, extents, buffer, writer.Start, writer.Written.Length);
         }
         catch

@@ -9,7 +9,8 @@ namespace Cutpoint.Repository;
 
 /// <summary>
 /// Everything of a section's value but its payload. The head ends in a SHA-256 over itself, and holds the XXH3-128 of the payload, so that
-/// the two cover every octet of the value; the identity, SHA-256 of the content, stands for what comes out.
+/// the two cover every octet of the value; the identity, SHA-256 of the payload and of what it is, stands for what comes out, since a payload is
+/// decompressed in one way only.
 /// </summary>
 internal readonly struct SectionHead
 {
@@ -19,17 +20,19 @@ internal readonly struct SectionHead
     /// <summary>No section's value is longer: a payload that does not shrink is stored as it is.</summary>
     public const int MaxSectionLength = MaxLength + Paging.SectionSize;
 
-    /// <summary>Octets that go into the identity before the content, at most.</summary>
-    public const int MaxKindAndMasksLength = 1 + (Paging.ExtentsPerSection * sizeof(ulong));
+    /// <summary>No masks are longer.</summary>
+    public const int MaxMasksLength = Paging.ExtentsPerSection * sizeof(ulong);
 
     private const int HashLength = 16;
 
+    private readonly bool _isKnownByContent;
     private readonly Masks _masks;
 
     private SectionHead(
-        SectionKind kind, CodecKind codec, int rawLength, Digest identity, int maskCount, in Masks masks, Range hashes, UInt128 payloadHash,
+        bool isKnownByContent, SectionKind kind, CodecKind codec, int rawLength, Digest identity, int maskCount, in Masks masks, Range hashes, UInt128 payloadHash,
         Range payload)
     {
+        _isKnownByContent = isKnownByContent;
         Kind = kind;
         Codec = codec;
         RawLength = rawLength;
@@ -72,14 +75,36 @@ internal readonly struct SectionHead
         return pages;
     }
 
-    /// <summary>The octets that go into the identity before the content.</summary>
-    /// <param name="destination">At least <see cref="MaxKindAndMasksLength"/> octets.</param>
-    public ReadOnlySpan<byte> KindAndMasks(Span<byte> destination)
+    /// <summary>The identity of a section that is made.</summary>
+    /// <param name="identity">How the repository identifies sections.</param>
+    /// <param name="kind">What the content is.</param>
+    /// <param name="codec">How the payload is compressed.</param>
+    /// <param name="rawLength">Octets of the content.</param>
+    /// <param name="masks">One mask of 8 octets per extent, most significant octet first.</param>
+    /// <param name="payload">What is stored.</param>
+    public static Digest IdentityOf(
+        SectionIdentity identity, SectionKind kind, CodecKind codec, int rawLength, ReadOnlySpan<byte> masks, ReadOnlySpan<byte> payload)
     {
-        destination[0] = (byte)Kind;
+        Span<byte> what = stackalloc byte[2 + sizeof(int) + MaxMasksLength];
+        what[0] = (byte)kind;
+        what[1] = (byte)codec;
+        BinaryPrimitives.WriteInt32BigEndian(what[2..], rawLength);
+        masks.CopyTo(what[(2 + sizeof(int))..]);
+        return identity.Of(what[..(2 + sizeof(int) + masks.Length)], payload);
+    }
+
+    /// <summary>The identity this section must have.</summary>
+    /// <param name="identity">How the repository identifies sections.</param>
+    /// <param name="value">The section's value, whole.</param>
+    /// <param name="content">What its payload was decompressed to: sections of version 1 are known by that.</param>
+    public Digest IdentityOf(SectionIdentity identity, ReadOnlySpan<byte> value, ReadOnlySpan<byte> content)
+    {
+        Span<byte> octets = stackalloc byte[1 + MaxMasksLength];
+        octets[0] = (byte)Kind;
         for (var ordinal = 0; ordinal < MaskCount; ordinal++)
-            BinaryPrimitives.WriteUInt64BigEndian(destination[(1 + (ordinal * sizeof(ulong)))..], _masks[ordinal]);
-        return destination[..(1 + (MaskCount * sizeof(ulong)))];
+            BinaryPrimitives.WriteUInt64BigEndian(octets[(1 + (ordinal * sizeof(ulong)))..], _masks[ordinal]);
+        octets = octets[..(1 + (MaskCount * sizeof(ulong)))];
+        return _isKnownByContent ? identity.Of(octets, content) : IdentityOf(identity, Kind, Codec, RawLength, octets[1..], value[Payload]);
     }
 
     /// <summary>Writes a head in front of its payload.</summary>
@@ -87,7 +112,7 @@ internal readonly struct SectionHead
     /// <param name="kind">What the content is.</param>
     /// <param name="codec">How the payload is compressed.</param>
     /// <param name="rawLength">Octets of the content.</param>
-    /// <param name="identity">Digest of the content.</param>
+    /// <param name="identity">What it is known by.</param>
     /// <param name="masks">One mask of 8 octets per extent, most significant octet first.</param>
     /// <param name="hashes">One hash per page.</param>
     public static void Write(
@@ -132,7 +157,8 @@ internal readonly struct SectionHead
         if (outer.IsIndefinite || outer.TotalLength != length) throw PackFormat.Damaged(offset, "the section has another length");
         var fields = new BerSpanReader(value[outer.HeaderLength..], offset + outer.HeaderLength);
         // The digest is behind the fields, so a wrong version here is damage: packs of another version say so in their own header.
-        if (fields.ReadUnsigned("version") != PackFormat.Version) throw PackFormat.Damaged(offset, "the section has an unknown version");
+        var version = fields.ReadUnsigned("version");
+        if (version is < PackFormat.OldestVersion or > PackFormat.Version) throw PackFormat.Damaged(offset, "the section has an unknown version");
         var kind = (SectionKind)fields.ReadUnsigned("kind", (ulong)SectionKind.State);
         var codec = (CodecKind)fields.ReadUnsigned("codec", (ulong)CodecKind.Lz4);
         var rawLength = (int)fields.ReadUnsigned("content length", Paging.SectionSize);
@@ -162,7 +188,7 @@ internal readonly struct SectionHead
             throw PackFormat.Damaged(offset, "the section's fields contradict each other");
         payloadAt += payload.HeaderLength;
         return new SectionHead(
-            kind, codec, rawLength, identity, maskCount, masks, (hashesEnd - hashOctets.Length)..hashesEnd, payloadHash, payloadAt..length);
+            version == PackFormat.OldestVersion, kind, codec, rawLength, identity, maskCount, masks, (hashesEnd - hashOctets.Length)..hashesEnd, payloadHash, payloadAt..length);
     }
 
     /// <summary>Where the payload starts in a value this program has made or checked.</summary>

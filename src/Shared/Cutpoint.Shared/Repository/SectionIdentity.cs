@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Cutpoint.Repository;
 
 /// <summary>
-/// What a section is known by, wherever its content comes from: the SHA-256 of kind, masks and content; in an encrypted repository the HMAC-SHA-256, so that
+/// What a section is known by, wherever it comes from: the SHA-256 of what it is and of its payload; in an encrypted repository the HMAC-SHA-256, so that
 /// nobody without the key can say whether a known content is in it. Safe for concurrent use.
 /// </summary>
 public sealed class SectionIdentity
@@ -26,12 +26,12 @@ public sealed class SectionIdentity
 
     internal static SectionIdentity Keyed(DataKey key) => new(key.Derive("section identities"));
 
-    internal Digest Of(ReadOnlySpan<byte> kindAndMasks, ReadOnlySpan<byte> content)
+    internal Digest Of(ReadOnlySpan<byte> kind, ReadOnlySpan<byte> octets)
     {
-        if (_keyed is null) return Sha256.Of(kindAndMasks, content);
+        if (_keyed is null) return Sha256.Of(kind, octets);
         var hash = _keyed.Value!;
-        hash.AppendData(kindAndMasks);
-        hash.AppendData(content);
+        hash.AppendData(kind);
+        hash.AppendData(octets);
         Span<byte> result = stackalloc byte[Digest.Length];
         hash.GetHashAndReset(result);
         return new Digest(result);
