@@ -1,3 +1,4 @@
+using Cutpoint.Compression;
 using Cutpoint.Guests;
 using Cutpoint.Jobs;
 using Cutpoint.Nodes;
@@ -92,6 +93,26 @@ public sealed class RemoteGuestStoreTests : IAsyncLifetime
 
         var told = await Assert.ThrowsAsync<SnapshotException>(async () => await store.SealAsync(model.Description, new GuestRecord(), default));
         Assert.Equal(ErrorCode.VerificationFailed, told.Code);
+        Assert.Equal(0, writer.WrittenBytes);
+    }
+
+    [Fact]
+    public async Task A_section_under_the_identity_of_another_is_not_stored()
+    {
+        using var model = new GuestModel(1, Blocks).Fill(50);
+        await using var writer = await _repository.Open.BeginAsync(new CheckpointOptions(), default);
+        var serving = Serve(async guest => await writer.AddGuestAsync(guest.Name, guest.Blocks, default), writer);
+        using var store = await RemoteGuestStore.OpenAsync(_pair.Worker, model.Description, default);
+        using var foreign = new SectionEncoder(Codec.Parse("zstd:1"), identity: SectionIdentity.Of(new byte[32]));
+        using var section = foreign.Encode(model.Chunk(_repository.Open, 0, (0, 1UL), (1, 2UL)));
+        var frame = new byte[StoreFrames.LengthOf(section)];
+        StoreFrames.Write(frame, section);
+
+        await _pair.Worker.SendAsync(FrameKind.Section, frame.Length, frame, static (octets, frame) => frame.CopyTo(octets));
+        await serving;
+
+        var told = await Assert.ThrowsAsync<SnapshotException>(async () => await store.SealAsync(model.Description, new GuestRecord(), default));
+        Assert.Contains("is not what its identity says", told.Message, StringComparison.Ordinal);
         Assert.Equal(0, writer.WrittenBytes);
     }
 

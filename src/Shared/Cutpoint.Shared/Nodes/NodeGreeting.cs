@@ -3,8 +3,11 @@ namespace Cutpoint.Nodes;
 /// <summary>The first thing a coordinator says on a connection it has proved to be entitled to: what the connection is for.</summary>
 public sealed record NodeGreeting
 {
+    /// <summary>The version of the protocol this program speaks, and no other: 2, since sections are known by what is stored.</summary>
+    public const int ProtocolVersion = 2;
+
     /// <summary>Version of the protocol. A node refuses another one.</summary>
-    public int Version { get; init; } = 1;
+    public int Version { get; init; } = ProtocolVersion;
 
     /// <summary>The job.</summary>
     public required string JobId { get; init; }

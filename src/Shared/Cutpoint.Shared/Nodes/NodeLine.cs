@@ -122,9 +122,9 @@ public sealed class NodeLine : IDisposable
             var frame = await line.ReceiveAsync(cancellation).ConfigureAwait(false);
             if (frame is not { Kind: FrameKind.Greeting } first) throw line.Lost("it does not say what it wants", null);
             var greeting = line.Read(first, NodeJson.Default.NodeGreeting);
-            return greeting is { Version: 1, JobId: not null }
+            return greeting is { Version: NodeGreeting.ProtocolVersion, JobId: not null }
                 ? (line, greeting)
-                : throw new SnapshotException(ErrorCode.Incompatible, $"the protocol has version {greeting.Version}, known is 1", "use the same version of Cutpoint everywhere");
+                : throw new SnapshotException(ErrorCode.Incompatible, $"the protocol has version {greeting.Version}, known is {NodeGreeting.ProtocolVersion}", "use the same version of Cutpoint everywhere");
         }
         catch (Exception error)
         {

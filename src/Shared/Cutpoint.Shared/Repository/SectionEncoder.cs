@@ -77,7 +77,10 @@ public sealed class SectionEncoder : IDisposable
             return ordinal == 0 ? new EncodedSection(SectionKind.Pages, default, 0, block, extents) : throw PackFormat.Damaged(0, "the section has no pages");
         }
         var head = SectionHead.Read(value, value.Length, 0);
-        if (head.Kind != SectionKind.Pages || head.PayloadHash != Xxh3.Hash(value[head.Payload])) throw PackFormat.Damaged(0, "the section's payload does not hold");
+        if (head.Kind != SectionKind.Pages || head.IsKnownByContent || head.PayloadHash != Xxh3.Hash(value[head.Payload]))
+            throw PackFormat.Damaged(0, "the section's payload does not hold");
+        // Other guests will be given what is stored under this identity.
+        if (head.IdentityOf(_identity, value, []) != head.Identity) throw PackFormat.Damaged(0, "the section is not what its identity says");
         foreach (var extent in extents)
         {
             if (extent.Present == 0) continue;

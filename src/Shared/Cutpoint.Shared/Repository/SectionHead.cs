@@ -25,14 +25,13 @@ internal readonly struct SectionHead
 
     private const int HashLength = 16;
 
-    private readonly bool _isKnownByContent;
     private readonly Masks _masks;
 
     private SectionHead(
         bool isKnownByContent, SectionKind kind, CodecKind codec, int rawLength, Digest identity, int maskCount, in Masks masks, Range hashes, UInt128 payloadHash,
         Range payload)
     {
-        _isKnownByContent = isKnownByContent;
+        IsKnownByContent = isKnownByContent;
         Kind = kind;
         Codec = codec;
         RawLength = rawLength;
@@ -43,6 +42,9 @@ internal readonly struct SectionHead
         PayloadHash = payloadHash;
         Payload = payload;
     }
+
+    /// <summary>True for sections of version 1.</summary>
+    public bool IsKnownByContent { get; }
 
     public SectionKind Kind { get; }
 
@@ -96,7 +98,7 @@ internal readonly struct SectionHead
     /// <summary>The identity this section must have.</summary>
     /// <param name="identity">How the repository identifies sections.</param>
     /// <param name="value">The section's value, whole.</param>
-    /// <param name="content">What its payload was decompressed to: sections of version 1 are known by that.</param>
+    /// <param name="content">What its payload was decompressed to; nothing but <see cref="IsKnownByContent"/> asks for it.</param>
     public Digest IdentityOf(SectionIdentity identity, ReadOnlySpan<byte> value, ReadOnlySpan<byte> content)
     {
         Span<byte> octets = stackalloc byte[1 + MaxMasksLength];
@@ -104,7 +106,7 @@ internal readonly struct SectionHead
         for (var ordinal = 0; ordinal < MaskCount; ordinal++)
             BinaryPrimitives.WriteUInt64BigEndian(octets[(1 + (ordinal * sizeof(ulong)))..], _masks[ordinal]);
         octets = octets[..(1 + (MaskCount * sizeof(ulong)))];
-        return _isKnownByContent ? identity.Of(octets, content) : IdentityOf(identity, Kind, Codec, RawLength, octets[1..], value[Payload]);
+        return IsKnownByContent ? identity.Of(octets, content) : IdentityOf(identity, Kind, Codec, RawLength, octets[1..], value[Payload]);
     }
 
     /// <summary>Writes a head in front of its payload.</summary>
