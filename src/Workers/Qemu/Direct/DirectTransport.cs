@@ -90,7 +90,7 @@ internal static class DirectTransport
         if (ProcessMap.TryRead(qemu) is not { } map) return "this user may not read QEMU's mappings";
         foreach (var file in files)
         {
-            var (tracker, why) = await WriteProtectTracker.TryCreateAsync(file, qemu, map, program, time);
+            var (tracker, why) = await WriteProtectTracker.TryCreateAsync(file, qemu, map, id => program.MakeFaultDescriptorAsync(id, time));
             if (tracker is null) return why;
             trackers.Add(tracker);
         }

@@ -1,5 +1,5 @@
 using Cutpoint.Guests;
-using Cutpoint.Workers.Qemu.Guard;
+using Cutpoint.Workers.Qemu.Faults;
 using Cutpoint.Workers.Qemu.Preflight;
 
 namespace Cutpoint.Workers.Qemu.Direct;
@@ -38,10 +38,9 @@ internal sealed class WriteProtectTracker : IDirtyTracker
     /// <param name="ram">The block.</param>
     /// <param name="process">QEMU's process.</param>
     /// <param name="map">Its mappings.</param>
-    /// <param name="program">This program.</param>
-    /// <param name="time">The clock.</param>
+    /// <param name="make">Makes a userfaultfd in a process, as <see cref="PageScan.TryOpenAsync"/> asks for it.</param>
     public static async Task<(WriteProtectTracker? Tracker, string? Why)> TryCreateAsync(
-        SharedRam ram, int process, ProcessMap map, GuardCommand program, TimeProvider time)
+        SharedRam ram, int process, ProcessMap map, Func<int, Task<int>> make)
     {
         var mappings = map.SharedMappingsOf(ram.Path).Where(m => m.Offset < ram.Offset + ram.Length && m.End - m.Start + (ulong)m.Offset > (ulong)ram.Offset)
             .OrderBy(m => m.Offset).ToList();
@@ -53,7 +52,7 @@ internal sealed class WriteProtectTracker : IDirtyTracker
             at = mapping.Offset + (long)(mapping.End - mapping.Start);
         }
         if (at < ram.Offset + ram.Length) return (null, "the RAM file is not mapped once and whole");
-        var (scan, why) = await PageScan.TryOpenAsync(process, mappings.Select(m => (m.Start, m.End)), program, time);
+        var (scan, why) = await PageScan.TryOpenAsync(process, mappings.Select(m => (m.Start, m.End)), make);
         return scan is null ? (null, why) : (new WriteProtectTracker(ram, scan, mappings), null);
     }
 

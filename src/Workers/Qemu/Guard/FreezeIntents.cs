@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cutpoint.Workers.Qemu.Faults;
 using Cutpoint.Workers.Qemu.Monitor;
 
 namespace Cutpoint.Workers.Qemu.Guard;

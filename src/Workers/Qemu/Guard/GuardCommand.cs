@@ -1,3 +1,7 @@
+using System.Globalization;
+using Cutpoint.Workers.Qemu.Faults;
+using Cutpoint.Workers.Qemu.Launch;
+
 namespace Cutpoint.Workers.Qemu.Guard;
 
 /// <summary>How the guard is started: this program again, with its hidden verb.</summary>
@@ -8,8 +12,18 @@ public sealed record GuardCommand(string Program, IReadOnlyList<string> Argument
     /// <summary>The hidden verb under which the program becomes a guard.</summary>
     public const string Verb = "guard";
 
+    private static readonly TimeSpan FaultDescriptorDeadline = TimeSpan.FromSeconds(5);
+
     /// <summary>This program, started by its own executable or through <c>dotnet</c>.</summary>
     public static GuardCommand ThisProgram { get; } = Make();
+
+    /// <summary>Runs <see cref="FaultDescriptorMaker"/> on a QEMU's process.</summary>
+    /// <returns>Its exit code.</returns>
+    internal async Task<int> MakeFaultDescriptorAsync(int process, TimeProvider time)
+    {
+        var making = ChildProcess.Start(Program, [.. Arguments, process.ToString(CultureInfo.InvariantCulture)], [], log: null, directory: "/");
+        return await making.Exited.WaitAsync(FaultDescriptorDeadline, time);
+    }
 
     private static GuardCommand Make()
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Cutpoint.Workers.Qemu.Faults;
 using Cutpoint.Workers.Qemu.Monitor;
 
 namespace Cutpoint.Workers.Qemu.Guard;

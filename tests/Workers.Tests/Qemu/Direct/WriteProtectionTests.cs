@@ -4,7 +4,7 @@ using System.IO.MemoryMappedFiles;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu;
 using Cutpoint.Workers.Qemu.Direct;
-using Cutpoint.Workers.Qemu.Guard;
+using Cutpoint.Workers.Qemu.Faults;
 using Cutpoint.Workers.Qemu.Preflight;
 using Cutpoint.Workers.Tests.Capture;
 
@@ -81,10 +81,10 @@ public sealed class WriteProtectionTests
         await using var guest = await StartAsync();
         using var ram = SharedRam.Open("ram0", RamOf(guest), 0, Length);
         var map = ProcessMap.TryRead(guest.ProcessId)!;
-        var (killed, _) = await WriteProtectTracker.TryCreateAsync(ram, guest.ProcessId, map, TestProgram.Guard, TimeProvider.System);
+        var (killed, _) = await WriteProtectTracker.TryCreateAsync(ram, guest.ProcessId, map, Make);
         killed!.BeginPass();
         Assert.True(IsProtected(guest.ProcessId));
-        var (next, why) = await WriteProtectTracker.TryCreateAsync(ram, guest.ProcessId, map, TestProgram.Guard, TimeProvider.System);
+        var (next, why) = await WriteProtectTracker.TryCreateAsync(ram, guest.ProcessId, map, Make);
         Assert.Null(why);
         Assert.Single(Descriptors(guest.ProcessId));
 
@@ -104,7 +104,7 @@ public sealed class WriteProtectionTests
         await using var guest = await StartAsync();
         using var ram = SharedRam.Open("ram0", RamOf(guest), 0, Length);
         var (tracker, _) = await WriteProtectTracker.TryCreateAsync(
-            ram, guest.ProcessId, ProcessMap.TryRead(guest.ProcessId)!, TestProgram.Guard, TimeProvider.System);
+            ram, guest.ProcessId, ProcessMap.TryRead(guest.ProcessId)!, Make);
         using (tracker)
         {
             tracker!.BeginPass();
@@ -127,7 +127,7 @@ public sealed class WriteProtectionTests
         using var process = Process.Start("sleep", "600");
         try
         {
-            var (descriptor, why) = await FaultDescriptor.GetAsync(process.Id, TestProgram.Guard, TimeProvider.System);
+            var (descriptor, why) = await FaultDescriptor.GetAsync(process.Id, Make);
             Assert.Null(descriptor);
             Assert.Equal("QEMU's main thread is never at rest", why);
             Assert.Contains("TracerPid:\t0", File.ReadAllLines($"/proc/{process.Id}/status"));
@@ -152,7 +152,7 @@ public sealed class WriteProtectionTests
 
         // One filter more than QEMU makes for its option.
         await using var other = await StartAsync("-sandbox", "on", "-sandbox", "on");
-        var (descriptor, why) = await FaultDescriptor.GetAsync(other.ProcessId, TestProgram.Guard, TimeProvider.System);
+        var (descriptor, why) = await FaultDescriptor.GetAsync(other.ProcessId, Make);
         Assert.Null(descriptor);
         Assert.Equal("QEMU runs under a filter of system calls that may end it for this one", why);
     }
@@ -176,6 +176,8 @@ public sealed class WriteProtectionTests
             File.Delete(image);
         }
     }
+
+    private static Task<int> Make(int process) => TestProgram.Guard.MakeFaultDescriptorAsync(process, TimeProvider.System);
 
     private static Task<ToyGuest> StartAsync(params string[] more) => ToyGuest.StartAsync(
         ["-object", "memory-backend-memfd,id=ram0,size=17M,share=on", "-machine", "pc,memory-backend=ram0", "-m", "17M", .. more]);

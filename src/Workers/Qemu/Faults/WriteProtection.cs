@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Cutpoint.Workers.Qemu.Direct;
 using Cutpoint.Workers.Qemu.Preflight;
 
-namespace Cutpoint.Workers.Qemu.Guard;
+namespace Cutpoint.Workers.Qemu.Faults;
 
 /// <summary>
 /// Frees a guest whose background snapshot has failed, for example because the disk was full. QEMU 7.2 then says "running", but leaves the

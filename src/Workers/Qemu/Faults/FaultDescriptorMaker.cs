@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
-using Cutpoint.Workers.Qemu.Direct;
 
-namespace Cutpoint.Workers.Qemu.Guard;
+namespace Cutpoint.Workers.Qemu.Faults;
 
 /// <summary>
 /// Makes a userfaultfd of a guest's process (<see cref="FaultDescriptor"/>). The kernel gives one only to the process whose memory it is for, so QEMU's main

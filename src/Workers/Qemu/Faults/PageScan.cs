@@ -1,8 +1,7 @@
 using System.Runtime.InteropServices;
-using Cutpoint.Workers.Qemu.Guard;
 using Microsoft.Win32.SafeHandles;
 
-namespace Cutpoint.Workers.Qemu.Direct;
+namespace Cutpoint.Workers.Qemu.Faults;
 
 /// <summary>
 /// The kernel's record of which pages of a process were written since they were protected last (userfaultfd with asynchronous write protection, and the ioctl
@@ -47,10 +46,9 @@ internal sealed class PageScan : IDisposable
     /// <summary>Begins to watch ranges of a process, or says why that cannot be.</summary>
     /// <param name="process">The process.</param>
     /// <param name="ranges">Whole mappings, shared with a file.</param>
-    /// <param name="program">This program.</param>
-    /// <param name="time">The clock.</param>
+    /// <param name="make">Runs <see cref="FaultDescriptorMaker"/> on a process, in one of its own, and returns its exit code.</param>
     internal static async Task<(PageScan? Scan, string? Why)> TryOpenAsync(
-        int process, IEnumerable<(ulong Start, ulong End)> ranges, GuardCommand program, TimeProvider time)
+        int process, IEnumerable<(ulong Start, ulong End)> ranges, Func<int, Task<int>> make)
     {
         SafeFileHandle pages;
         try
@@ -62,7 +60,7 @@ internal sealed class PageScan : IDisposable
             return (null, "this user may not read QEMU's page map");
         }
         var (descriptor, why) = IsKnown(pages)
-            ? await FaultDescriptor.GetAsync(process, program, time) : (null, "the kernel has no PAGEMAP_SCAN (Linux 6.7 and later)");
+            ? await FaultDescriptor.GetAsync(process, make) : (null, "the kernel has no PAGEMAP_SCAN (Linux 6.7 and later)");
         if (descriptor is null)
         {
             pages.Dispose();

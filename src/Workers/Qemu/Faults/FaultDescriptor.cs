@@ -1,12 +1,10 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Cutpoint.Workers.Qemu.Guard;
-using Cutpoint.Workers.Qemu.Launch;
 using Cutpoint.Workers.Qemu.Preflight;
 using Microsoft.Win32.SafeHandles;
 
-namespace Cutpoint.Workers.Qemu.Direct;
+namespace Cutpoint.Workers.Qemu.Faults;
 
 /// <summary>
 /// A userfaultfd of a guest's process, by which the kernel notes who writes to its memory. It stays in QEMU, which has no other way to close it, and the next
@@ -30,8 +28,6 @@ internal static class FaultDescriptor
     /// <summary>UFFD_FEATURE_WP_ASYNC. The descriptors of captures are known by it: QEMU's own serve their faults.</summary>
     private const ulong Asynchronous = 1UL << 15;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
-
     [StructLayout(LayoutKind.Sequential)]
     private struct Interface
     {
@@ -40,9 +36,8 @@ internal static class FaultDescriptor
 
     /// <summary>That of an earlier capture, or a new one; null, and why, when there can be none.</summary>
     /// <param name="process">QEMU's process.</param>
-    /// <param name="program">This program.</param>
-    /// <param name="time">The clock.</param>
-    internal static async Task<(SafeFileHandle? Descriptor, string? Why)> GetAsync(int process, GuardCommand program, TimeProvider time)
+    /// <param name="make">Runs <see cref="FaultDescriptorMaker"/> on a process, in one of its own, and returns its exit code.</param>
+    internal static async Task<(SafeFileHandle? Descriptor, string? Why)> GetAsync(int process, Func<int, Task<int>> make)
     {
         try
         {
@@ -50,8 +45,7 @@ internal static class FaultDescriptor
             if (IsFilteredByOthers(process)) return (null, "QEMU runs under a filter of system calls that may end it for this one");
             // Tried out here first: what is begun in QEMU must not fail half-way.
             if (!IsOffered()) return (null, "the kernel does not note writes to shared memory (Linux 6.7 and later, userfaultfd)");
-            var making = ChildProcess.Start(program.Program, [.. program.Arguments, process.ToString(CultureInfo.InvariantCulture)], [], log: null, directory: "/");
-            var outcome = await making.Exited.WaitAsync(Deadline, time);
+            var outcome = await make(process);
             if (outcome == FaultDescriptorMaker.Made && Find(process) is { } made) return (made, null);
             return (null, outcome switch
             {
