@@ -66,7 +66,8 @@ Task("Test").Description("Runs every test once.").IsDependentOn("BuildTests").Is
         var report = $"{artifacts}/tests/{name}.trx";
         if (FileExists(report)) DeleteFile(report);
         var watch = System.Diagnostics.Stopwatch.StartNew();
-        var exit = Run($"{artifacts}/tests/{name}.log", "dotnet", "test", project.FullPath, "-c", "Release", "--no-build", "--nologo", "-v", "q",
+        // A shell without job control has what it starts with '&' ignore Ctrl-C, for which there are tests.
+        var exit = Run($"{artifacts}/tests/{name}.log", "env", "--default-signal=INT", "dotnet", "test", project.FullPath, "-c", "Release", "--no-build", "--nologo", "-v", "q",
             "--logger", $"trx;LogFileName={name}.trx", "--results-directory", artifacts + "/tests", "--blame-hang-timeout", "10m", "--blame-hang-dump-type", "none");
         var results = FileExists(report) ? Results(report) : new List<XElement>();
         int Count(string outcome) => results.Count(r => (string)r.Attribute("outcome") == outcome);

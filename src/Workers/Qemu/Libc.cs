@@ -142,6 +142,16 @@ internal static unsafe partial class Libc
         return StatX(CurrentDirectory, path, 0, WantInode, status) == 0 ? *(ulong*)(status + 32) : null;
     }
 
+    /// <summary>The inode of an open file, whatever has become of its name.</summary>
+    internal static ulong Inode(SafeHandle file)
+    {
+        const int EmptyPath = 0x1000;
+        const uint WantInode = 0x100;
+        var status = stackalloc byte[256];
+        return StatX(file, "", EmptyPath, WantInode, status) == 0
+            ? *(ulong*)(status + 32) : throw new IOException($"the inode of an open file is not told (error {Marshal.GetLastPInvokeError()})");
+    }
+
     /// <summary>Octets a file takes where it lies, or null when the file system does not say.</summary>
     internal static long? Allocated(SafeHandle file)
     {

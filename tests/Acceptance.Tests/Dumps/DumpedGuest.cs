@@ -53,9 +53,15 @@ public sealed class DumpedGuest : IAsyncLifetime
         return Task.CompletedTask;
     }
 
-    /// <summary>Runs one of the judges.</summary>
+    /// <summary>
+    /// Runs one of the judges, on a thread that stays until the judge has ended: crash has the kernel end it with the thread that started it, and a thread of a pool may
+    /// end at any time.
+    /// </summary>
     /// <returns>Its exit code and words.</returns>
-    public static async Task<(int ExitCode, string Output, string Error)> JudgeAsync(string program, IEnumerable<string> arguments, string? input = null)
+    public static Task<(int ExitCode, string Output, string Error)> JudgeAsync(string program, IEnumerable<string> arguments, string? input = null) =>
+        Task.Factory.StartNew(() => Judge(program, arguments, input), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private static (int ExitCode, string Output, string Error) Judge(string program, IEnumerable<string> arguments, string? input)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments)
         {
@@ -64,12 +70,12 @@ public sealed class DumpedGuest : IAsyncLifetime
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         if (input is not null)
         {
-            await using var file = File.OpenRead(input);
-            await file.CopyToAsync(process.StandardInput.BaseStream);
+            using var file = File.OpenRead(input);
+            file.CopyTo(process.StandardInput.BaseStream);
         }
         process.StandardInput.Close();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
+        process.WaitForExit();
+        return (process.ExitCode, output.Result, error.Result);
     }
 
     private async Task DumpAsync(Guest guest, string name, JsonObject arguments, CancellationToken ct)

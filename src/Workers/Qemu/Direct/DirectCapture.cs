@@ -77,8 +77,8 @@ internal sealed class DirectCapture : IGuestCapture
         // The first live pass needs nothing of QEMU, which takes milliseconds for each command when its processors are busy: it begins beside this.
         _setUp = SetUpAsync(_closing.Token);
         _ram.Begin(sinks, _setUp);
-        if (!_ram.IsCertain && _session.Qemu is { } qemu && _ram.Inodes is { } inodes)
-            _isAlone = Task.Run(() => MemorySharers.AreExcluded(qemu.Id, inodes, _closing.Token), CancellationToken.None);
+        if (!_ram.IsCertain && _session.Qemu is { } qemu)
+            _isAlone = Task.Run(() => MemorySharers.AreExcluded(qemu.Id, _ram.Inodes, _closing.Token), CancellationToken.None);
         if (_isStop) await _setUp.WaitAsync(cancellation);
     }
 

@@ -72,15 +72,8 @@ internal sealed class DirectRam : IDisposable
     /// <summary>Octets the pass under way has to look at.</summary>
     public long PassBytes => _blocks.Sum(b => b.Reader.PassBytes);
 
-    /// <summary>Inodes of the files; null when one can no longer be told, as of a file whose name was taken away meanwhile.</summary>
-    public IReadOnlySet<ulong>? Inodes
-    {
-        get
-        {
-            var inodes = _blocks.Select(block => Libc.Inode(block.File.Path)).ToList();
-            return inodes.Contains(null) ? null : inodes.OfType<ulong>().ToHashSet();
-        }
-    }
+    /// <summary>Inodes of the files.</summary>
+    public IReadOnlySet<ulong> Inodes => _blocks.Select(block => block.File.Inode).ToHashSet();
 
     /// <summary>The dirty tracker in use, for people.</summary>
     public string TrackerName => _blocks[0].Tracker.Name;

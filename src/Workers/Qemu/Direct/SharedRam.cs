@@ -27,6 +27,9 @@ internal sealed class SharedRam : IDisposable
     /// <summary>The file's path; for a memfd the way to it through the guest's process.</summary>
     public string Path { get; }
 
+    /// <summary>The file's inode, by which the mappings of other processes tell it.</summary>
+    public ulong Inode => Libc.Inode(_file);
+
     /// <summary>Octets in the file before the block's first.</summary>
     public long Offset { get; }
 

@@ -42,7 +42,7 @@ internal sealed class WriteProtectTracker : IDirtyTracker
     public static async Task<(WriteProtectTracker? Tracker, string? Why)> TryCreateAsync(
         SharedRam ram, int process, ProcessMap map, Func<int, Task<int>> make)
     {
-        var mappings = map.SharedMappingsOf(ram.Path).Where(m => m.Offset < ram.Offset + ram.Length && m.End - m.Start + (ulong)m.Offset > (ulong)ram.Offset)
+        var mappings = map.SharedMappingsOf(ram.Inode).Where(m => m.Offset < ram.Offset + ram.Length && m.End - m.Start + (ulong)m.Offset > (ulong)ram.Offset)
             .OrderBy(m => m.Offset).ToList();
         // A part that is mapped twice could be written where nobody looks.
         var at = ram.Offset;

@@ -59,9 +59,8 @@ internal sealed class ProcessMap
 
     internal ProcessMapping? At(ulong address) => _mappings.Find(mapping => address >= mapping.Start && address < mapping.End);
 
-    /// <summary>The shared mappings of the file a path leads to.</summary>
-    internal IReadOnlyList<ProcessMapping> SharedMappingsOf(string path) =>
-        Libc.Inode(path) is { } inode ? [.. _mappings.Where(mapping => mapping.IsShared && mapping.Inode == inode)] : [];
+    /// <summary>The shared mappings of a file.</summary>
+    internal IReadOnlyList<ProcessMapping> SharedMappingsOf(ulong inode) => [.. _mappings.Where(mapping => mapping.IsShared && mapping.Inode == inode)];
 
     /// <summary>A path under which the mapping's file can be opened for reading, or null.</summary>
     internal string? OpenablePath(ProcessMapping mapping)

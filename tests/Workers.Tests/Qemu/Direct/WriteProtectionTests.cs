@@ -66,13 +66,27 @@ public sealed class WriteProtectionTests
     public async Task Who_has_the_memory_mapped_beside_QEMU_is_found()
     {
         await using var guest = await StartAsync();
-        var inodes = new HashSet<ulong> { Libc.Inode(RamOf(guest))!.Value };
+        using var ram = SharedRam.Open("ram0", RamOf(guest), 0, Length);
+        var inodes = new HashSet<ulong> { ram.Inode };
         // Processes of hosts around a container are not seen from within.
         Assert.Equal(new FileInfo("/proc/self/ns/pid").LinkTarget == "pid:[4026531836]", MemorySharers.AreExcluded(guest.ProcessId, inodes, default));
         using var file = new FileStream(RamOf(guest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         using (mapping.CreateViewAccessor()) Assert.False(MemorySharers.AreExcluded(guest.ProcessId, inodes, default));
         Assert.Null(MemorySharers.DeviceOf(guest.ProcessId));
+    }
+
+    [Fact]
+    public void Memory_is_told_by_its_file_also_when_that_has_lost_its_name()
+    {
+        var path = Path.GetTempFileName();
+        using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        file.SetLength(Paging.PageSize);
+        using var ram = SharedRam.Open("ram0", path, 0, Paging.PageSize);
+        using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        using var memory = mapping.CreateViewAccessor();
+        File.Delete(path);
+        Assert.Contains(File.ReadLines("/proc/self/maps"), line => ProcessMap.TryParse(line) is { IsShared: true } mapped && mapped.Inode == ram.Inode);
     }
 
     [Fact]
