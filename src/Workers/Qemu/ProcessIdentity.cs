@@ -32,7 +32,7 @@ public readonly record struct ProcessIdentity(int Id, long StartTicks)
         try
         {
             // The name in parentheses may hold anything, a parenthesis too; the fields after the last one are plain.
-            var stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/stat"));
+            var stat = File.ReadAllText(ProcessFiles.Path(id, "stat"));
             var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
             return fields[State] is "Z" or "X" ? null : new ProcessIdentity(id, long.Parse(fields[Start], CultureInfo.InvariantCulture));
         }

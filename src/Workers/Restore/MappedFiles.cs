@@ -1,4 +1,4 @@
-using System.Globalization;
+using Cutpoint.Workers.Qemu;
 
 namespace Cutpoint.Workers.Restore;
 
@@ -17,7 +17,7 @@ internal static class MappedFiles
         string? current = null;
         try
         {
-            foreach (var line in File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/smaps")))
+            foreach (var line in File.ReadLines(ProcessFiles.Path(process, "smaps")))
             {
                 var colon = line.IndexOf(':', StringComparison.Ordinal);
                 if (colon < 0 || line.AsSpan(0, colon).Contains('-'))

@@ -72,12 +72,11 @@ public class SectionIdentityTests
             await TarFile.ExtractToDirectoryAsync(packed, directory.File(""), overwriteFiles: true);
         }
         var location = RepositoryLocation.Parse(directory.File(""));
-        CheckpointInfo[] old;
         await using (var repository = await DirectoryRepository.OpenAsync(location, TimeProvider.System, default))
         {
-            old = [.. await repository.ListAsync(default)];
+            var old = await repository.ListAsync(default);
             Assert.Equal(["new", "old"], old.Select(checkpoint => checkpoint.Name).Order());
-            await AssertSoundAsync(repository, sections: 11);
+            Assert.Equal(11, (await TestRepository.AssertSoundAsync(repository)).SectionsRead);
             await using var reader = await repository.OpenCheckpointAsync(old.Single(checkpoint => checkpoint.Name == "new"), default);
             var guest = reader.Guest(null);
             using var model = new GuestModel(1, [.. guest.Manifest.Blocks]) { Name = "g" };
@@ -85,7 +84,7 @@ public class SectionIdentityTests
             Assert.Equal(NewRam, Convert.ToHexStringLower(SHA256.HashData(model.Memory[0])));
             model.FillPage(0, 7);
             var next = await model.TakeAsync(repository, based: guest);
-            await AssertSoundAsync(repository, sections: null);
+            await TestRepository.AssertSoundAsync(repository);
             await using var again = await repository.OpenCheckpointAsync(next, default);
             await model.AssertEqualAsync(again.Guest(null));
         }
@@ -93,14 +92,7 @@ public class SectionIdentityTests
         await DirectoryRepository.RepairAsync(location, TimeProvider.System, default);
         await using var rebuilt = await DirectoryRepository.OpenAsync(location, TimeProvider.System, default);
         Assert.Equal(3, (await rebuilt.ListAsync(default)).Count);
-        await AssertSoundAsync(rebuilt, sections: null);
-    }
-
-    private static async Task AssertSoundAsync(DirectoryRepository repository, int? sections)
-    {
-        var report = await repository.VerifyAsync(new VerifyOptions(), null, default);
-        Assert.Empty(report.Findings.Select(finding => $"{finding.Location}: {finding.Reason}"));
-        if (sections is { } count) Assert.Equal(count, report.SectionsRead);
+        await TestRepository.AssertSoundAsync(rebuilt);
     }
 
     private static int StoredPages(byte[] pack) => Sections(pack).Count(section => section.Kind == SectionKind.Pages);

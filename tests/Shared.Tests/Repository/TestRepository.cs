@@ -94,10 +94,14 @@ internal sealed class TestRepository : IAsyncDisposable
 
     public Task<VerifyReport> VerifyAsync(VerifySample? sample = null) => Open.VerifyAsync(new VerifyOptions { Sample = sample }, null, default);
 
-    public async Task AssertSoundAsync()
+    public Task AssertSoundAsync() => AssertSoundAsync(Open);
+
+    /// <summary>Fails unless everything in a repository holds.</summary>
+    public static async Task<VerifyReport> AssertSoundAsync(DirectoryRepository repository)
     {
-        var report = await VerifyAsync();
+        var report = await repository.VerifyAsync(new VerifyOptions(), null, default);
         Assert.Empty(report.Findings.Select(finding => $"{finding.Location}: {finding.Reason}"));
+        return report;
     }
 
     public async Task AssertHoldsAsync(CheckpointInfo checkpoint, GuestModel model)

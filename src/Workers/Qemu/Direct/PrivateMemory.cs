@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using Cutpoint.Guests;
 using Cutpoint.Workers.Qemu.Preflight;
 using Microsoft.Win32.SafeHandles;
@@ -134,5 +133,5 @@ internal sealed class PrivateMemory
     }
 
     private static SafeFileHandle Open(int process, string name) => File.OpenHandle(
-        string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        ProcessFiles.Path(process, name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
 }

@@ -70,23 +70,27 @@ internal static class FaultDescriptor
     /// <exception cref="UnauthorizedAccessException">It is not this user's.</exception>
     internal static SafeFileHandle? Find(int process)
     {
-        foreach (var link in Directory.EnumerateFileSystemEntries(Proc(process, "fd")))
+        foreach (var number in NumbersOf(process))
         {
-            if (new FileInfo(link).LinkTarget != Target) continue;
-            var number = Path.GetFileName(link);
-            foreach (var line in File.ReadLines(Proc(process, "fdinfo/" + number)))
+            foreach (var line in File.ReadLines(ProcessFiles.Path(process, string.Create(CultureInfo.InvariantCulture, $"fdinfo/{number}"))))
             {
                 // "API:" TAB version ":" features ":" features there are, in hexadecimal.
                 if (line.StartsWith("API:", StringComparison.Ordinal) && line.Split(':') is { Length: >= 3 } fields
                     && ulong.TryParse(fields[2], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var features)
                     && (features & Asynchronous) != 0)
                 {
-                    return Libc.DuplicateDescriptor(process, int.Parse(number, CultureInfo.InvariantCulture));
+                    return Libc.DuplicateDescriptor(process, number);
                 }
             }
         }
         return null;
     }
+
+    /// <summary>Every userfaultfd a process has, QEMU's own too.</summary>
+    /// <exception cref="IOException">The process has ended.</exception>
+    /// <exception cref="UnauthorizedAccessException">It is not this user's.</exception>
+    internal static IEnumerable<int> NumbersOf(int process) =>
+        ProcessFiles.Descriptors(process).Where(descriptor => descriptor.Target == Target).Select(descriptor => descriptor.Number);
 
     /// <summary>Opens a new descriptor for captures; false when the kernel lacks what they need.</summary>
     internal static unsafe bool Open(SafeFileHandle descriptor)
@@ -103,7 +107,7 @@ internal static class FaultDescriptor
         var arguments = QemuProcess.Read(process).CommandLine;
         var own = arguments.Zip(arguments.Skip(1)).Any(pair => pair.First is "-sandbox" or "--sandbox" && pair.Second.StartsWith("on", StringComparison.Ordinal)) ? 1 : 0;
         const string Filters = "Seccomp_filters:";
-        var line = File.ReadLines(Proc(process, "status")).FirstOrDefault(line => line.StartsWith(Filters, StringComparison.Ordinal));
+        var line = File.ReadLines(ProcessFiles.Path(process, "status")).FirstOrDefault(line => line.StartsWith(Filters, StringComparison.Ordinal));
         // Kernels that do not tell are older than what is needed here.
         return line is null || !int.TryParse(line.AsSpan(Filters.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var filters) || filters > own;
     }
@@ -116,6 +120,4 @@ internal static class FaultDescriptor
         using var descriptor = new SafeFileHandle(own, ownsHandle: true);
         return Open(descriptor);
     }
-
-    private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
 }

@@ -53,7 +53,7 @@ internal sealed class PageScan : IDisposable
         SafeFileHandle pages;
         try
         {
-            pages = File.OpenHandle($"/proc/{process}/pagemap", FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            pages = File.OpenHandle(ProcessFiles.Path(process, "pagemap"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {

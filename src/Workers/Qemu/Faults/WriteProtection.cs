@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Cutpoint.Workers.Qemu.Preflight;
 
@@ -11,7 +10,6 @@ namespace Cutpoint.Workers.Qemu.Faults;
 /// </summary>
 internal static unsafe class WriteProtection
 {
-    private const string FaultDescriptor = "anon_inode:[userfaultfd]";
     private const ulong WriteProtectRequest = 0xc018aa06;
 
     [StructLayout(LayoutKind.Sequential)]
@@ -30,13 +28,7 @@ internal static unsafe class WriteProtection
         {
             var ranges = ProtectedRanges(process);
             if (ranges.Count == 0) return 0;
-            var freed = 0;
-            foreach (var link in Directory.EnumerateFileSystemEntries(Proc(process, "fd")))
-            {
-                if (new FileInfo(link).LinkTarget != FaultDescriptor) continue;
-                freed += Release(process, int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture), ranges);
-            }
-            return freed;
+            return FaultDescriptor.NumbersOf(process).Sum(descriptor => Release(process, descriptor, ranges));
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {
@@ -76,7 +68,7 @@ internal static unsafe class WriteProtection
     {
         var ranges = new List<(ulong, ulong)>();
         (ulong, ulong)? current = null;
-        foreach (var line in File.ReadLines(Proc(process, "smaps")))
+        foreach (var line in File.ReadLines(ProcessFiles.Path(process, "smaps")))
         {
             if (ProcessMap.TryParse(line) is { } mapping)
             {
@@ -89,6 +81,4 @@ internal static unsafe class WriteProtection
         }
         return ranges;
     }
-
-    private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
 }

@@ -14,8 +14,7 @@ internal static class MemorySharers
 
     /// <summary>A device QEMU has open that writes to its memory by itself, or null.</summary>
     /// <param name="process">QEMU's process, which must be this user's.</param>
-    internal static string? DeviceOf(int process) => Directory.EnumerateFileSystemEntries(Proc(process, "fd"))
-        .Select(link => new FileInfo(link).LinkTarget)
+    internal static string? DeviceOf(int process) => ProcessFiles.Descriptors(process).Select(descriptor => descriptor.Target)
         .FirstOrDefault(target => target is not null && Devices.Any(device => target.StartsWith(device, StringComparison.Ordinal)));
 
     /// <summary>
@@ -42,7 +41,7 @@ internal static class MemorySharers
             try
             {
                 // An inode of another file system may have the same number: then it is taken for the file.
-                if (File.ReadLines(Proc(other, "maps")).Any(line => ProcessMap.TryParse(line) is { IsShared: true } mapping && inodes.Contains(mapping.Inode))) return false;
+                if (File.ReadLines(ProcessFiles.Path(other, "maps")).Any(line => ProcessMap.TryParse(line) is { IsShared: true } mapping && inodes.Contains(mapping.Inode))) return false;
             }
             catch (UnauthorizedAccessException) when (other == Init)
             {
@@ -63,6 +62,4 @@ internal static class MemorySharers
         }
         return true;
     }
-
-    private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
 }

@@ -45,7 +45,7 @@ internal sealed class ProcessMap
         try
         {
             var map = new ProcessMap(process);
-            foreach (var line in File.ReadLines(Proc(process, "maps")))
+            foreach (var line in File.ReadLines(ProcessFiles.Path(process, "maps")))
             {
                 if (TryParse(line) is { } mapping) map._mappings.Add(mapping);
             }
@@ -69,7 +69,7 @@ internal sealed class ProcessMap
         // as root, through the mapping.
         if (mapping.Path.StartsWith('/') && IsOpenable(mapping.Path) && SameFile(mapping.Path, mapping)) return mapping.Path;
         if (OpenDescriptor(mapping) is { } descriptor) return descriptor;
-        var link = Proc(_process, string.Create(CultureInfo.InvariantCulture, $"map_files/{mapping.Start:x}-{mapping.End:x}"));
+        var link = ProcessFiles.Path(_process, string.Create(CultureInfo.InvariantCulture, $"map_files/{mapping.Start:x}-{mapping.End:x}"));
         return IsOpenable(link) ? link : null;
     }
 
@@ -92,16 +92,13 @@ internal sealed class ProcessMap
     {
         try
         {
-            foreach (var link in Directory.EnumerateFileSystemEntries(Proc(_process, "fd")))
-            {
-                if (new FileInfo(link).LinkTarget == mapping.Path && SameFile(link, mapping) && IsOpenable(link)) return link;
-            }
+            return ProcessFiles.Descriptors(_process)
+                .FirstOrDefault(descriptor => descriptor.Target == mapping.Path && SameFile(descriptor.Link, mapping) && IsOpenable(descriptor.Link)).Link;
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {
             return null;
         }
-        return null;
     }
 
     private static bool SameFile(string path, ProcessMapping mapping) => Libc.Inode(path) == mapping.Inode;
@@ -121,6 +118,4 @@ internal sealed class ProcessMap
 
     private static bool Hex(ReadOnlySpan<char> text, out ulong value) =>
         ulong.TryParse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out value);
-
-    private static string Proc(int process, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/{name}");
 }

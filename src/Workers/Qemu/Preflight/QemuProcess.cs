@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Cutpoint.Workers.Qemu.Preflight;
@@ -14,7 +13,7 @@ internal sealed record QemuProcess(IReadOnlyList<string> CommandLine, string? Di
         if (process is not { } id) return new QemuProcess([], null, null);
         try
         {
-            var octets = File.ReadAllBytes(Proc(id, "cmdline"));
+            var octets = File.ReadAllBytes(ProcessFiles.Path(id, "cmdline"));
             var text = Encoding.UTF8.GetString(octets).TrimEnd('\0');
             return new QemuProcess(text.Length == 0 ? [] : text.Split('\0'), Link(id, "cwd"), Link(id, "exe"));
         }
@@ -28,13 +27,11 @@ internal sealed record QemuProcess(IReadOnlyList<string> CommandLine, string? Di
     {
         try
         {
-            return new FileInfo(Proc(id, name)).LinkTarget;
+            return new FileInfo(ProcessFiles.Path(id, name)).LinkTarget;
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {
             return null;
         }
     }
-
-    private static string Proc(int id, string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/{name}");
 }

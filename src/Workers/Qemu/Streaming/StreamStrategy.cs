@@ -127,7 +127,7 @@ internal sealed record StreamStrategy(CaptureStrategy Strategy, string Reason, P
     }
 
     private static string? StatusField(int process, string name) =>
-        File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/status"))
+        File.ReadLines(ProcessFiles.Path(process, "status"))
             .FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
 
     private static SnapshotException Refuse(QemuInspection inspection, string reason, string advice) =>
